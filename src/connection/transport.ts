@@ -1,0 +1,43 @@
+/**
+ * What a connection needs of whatever carries its bytes. Plain sockets, TLS streams and in-memory pairs for tests
+ * implement it.
+ *
+ * Bytes that arrive are put into the codec's read arena first; `receive` is told how many there are.
+ */
+export interface Transport {
+  /** Who is told what happens; changes hands once, from the opening handshake to the connection. */
+  owner: TransportOwner
+  readonly remoteAddress: string
+  readonly remotePort: number
+  /**
+   * Writes what the kernel takes at once. Never throws, keeps no reference to the bytes.
+   *
+   * @returns how many bytes were taken: 0 when none, or when the transport has ended
+   */
+  writeNow(bytes: Uint8Array, start: number, end: number): number
+  /** As `writeNow`, for a list of parts in one gathered write. */
+  writePartsNow(parts: readonly Uint8Array[]): number
+  /**
+   * Hands `bytes` over, to be written as the peer takes them; `owner.written()` follows when all are. Only one may be
+   * under way. The bytes must not change before.
+   */
+  writeLater(bytes: Uint8Array): void
+  /** Stops reading; what was read already is delivered. */
+  pause(): void
+  resume(): void
+  /** Sends FIN after what is being written; reading goes on. */
+  end(): void
+  /** Releases everything at once. `owner.closed()` follows, unless it was called before. */
+  destroy(): void
+}
+
+export interface TransportOwner {
+  /** `length` bytes are at the beginning of the codec's read arena; they are overwritten after the call. */
+  receive(length: number): void
+  /** The peer's FIN: nothing more comes from it. */
+  receiveEnd(): void
+  /** What `writeLater` was given is written. */
+  written(): void
+  /** The transport has ended; nothing follows. Called exactly once. */
+  closed(): void
+}
