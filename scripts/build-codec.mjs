@@ -1,29 +1,39 @@
-// Compiles assembly/ to dist/codec/codec.wasm (release) and build/codec.debug.wasm (debug, tests only),
-// each only when a source is newer than it: `asc` takes seconds, an unchanged codec none.
+// Compiles assembly/ to dist/codec/codec.wasm (release) and build/codec.debug.wasm (debug, tests only).
+// `asc` takes seconds, so a target whose inputs have the fingerprint of its last build is left alone. Contents and
+// not dates are compared: a checkout or a deleted source changes what has to be built without a newer file.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const config = createRequire(import.meta.url)(join(root, 'asconfig.json'))
+const require = createRequire(import.meta.url)
+const config = require(join(root, 'asconfig.json'))
 const asc = join(root, 'node_modules', 'assemblyscript', 'bin', 'asc.js')
+const assembly = join(root, 'assembly')
 
-const modifiedMs = path => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
-const sources = [
-  join(root, 'asconfig.json'),
-  ...readdirSync(join(root, 'assembly')).map(name => join(root, 'assembly', name)),
-]
-const newestSource = Math.max(...sources.map(modifiedMs))
+const sources = readdirSync(assembly, { recursive: true })
+  .filter(name => name.endsWith('.ts'))
+  .toSorted()
+const hash = createHash('sha256')
+hash.update(require('assemblyscript/package.json').version)
+hash.update(readFileSync(join(root, 'asconfig.json')))
+for (const name of sources) hash.update(`\0${name}\0`).update(readFileSync(join(assembly, name)))
+const fingerprint = hash.digest('hex')
 
 for (const [target, { outFile }] of Object.entries(config.targets)) {
   const output = join(root, outFile)
-  if (modifiedMs(output) > newestSource) continue
+  const record = join(root, 'build', `codec.${target}.sha256`)
+  if (existsSync(output) && existsSync(record) && readFileSync(record, 'utf8') === fingerprint) continue
+
   mkdirSync(dirname(output), { recursive: true })
   const { status } = spawnSync(process.execPath, [asc, ...config.entries, '--target', target], {
     cwd: root,
     stdio: 'inherit',
   })
   if (status !== 0) process.exit(status ?? 1)
+  mkdirSync(dirname(record), { recursive: true })
+  writeFileSync(record, fingerprint)
 }

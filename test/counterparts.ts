@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Software from Debian that some tests talk to. Where it is missing they are left out, and the report says so. */
+export interface Counterpart {
+  /** The skip reason of the tests that need it: `needs(chromiumPath(), counterparts.chromium.reason)`. */
+  readonly reason: string
+  readonly debianPackage: string
+}
+
+export const counterparts = {
+  chromium: { reason: 'Chromium is not installed', debianPackage: 'chromium' },
+  pythonWebsockets: { reason: 'websockets for Python is not installed', debianPackage: 'python3-websockets' },
+} as const satisfies Record<string, Counterpart>
+
+/** Installs every counterpart, on Debian and its relatives. */
+export const installCommand = `sudo apt-get install -y ${Object.values(counterparts)
+  .map(({ debianPackage }) => debianPackage)
+  .join(' ')}`
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Path of the Chromium to test with, undefined where there is none. */
+export function chromiumPath(): string | undefined {
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map(directory => join(directory, 'chromium'))
+    .find(isExecutable)
+}
+
+/** The Python interpreter that can import `websockets`, undefined where there is none. */
+export function pythonWebsockets(): string | undefined {
+  // Debian's package belongs to Debian's interpreter, which need not be the first one in PATH.
+  return ['/usr/bin/python3', 'python3'].find(
+    python => spawnSync(python, ['-c', 'import websockets'], { stdio: 'ignore', timeout: 20_000 }).status === 0,
+  )
+}
