@@ -40,6 +40,7 @@ export function chromiumPath(): string | undefined {
 export function pythonWebsockets(): string | undefined {
   // Debian's package belongs to Debian's interpreter, which need not be the first one in PATH.
   return ['/usr/bin/python3', 'python3'].find(
-    python => spawnSync(python, ['-c', 'import websockets'], { stdio: 'ignore', timeout: 20_000 }).status === 0,
+    python =>
+      spawnSync(python, ['-c', 'import websockets'], { stdio: 'ignore', timeout: 20_000 }).status === 0,
   )
 }

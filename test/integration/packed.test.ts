@@ -1,0 +1,157 @@
+// The package as a user gets it: packed, installed into a project of its own, imported, type-checked and started.
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+
+const { devDependencies } = createRequire(import.meta.url)('../../package.json') as {
+  devDependencies: Record<string, string>
+}
+
+const PACKED = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'package.json',
+  'dist/cli.js',
+  'dist/codec/codec.wasm',
+  'dist/index.d.ts',
+  'dist/index.js',
+]
+
+const APP = `import { defineApp } from 'shardws'
+
+export default defineApp<{ name: string }>({
+  upgrade: request => ({ data: { name: request.headers['x-name'] ?? 'nobody' } }),
+  message(socket, data, isBinary) {
+    const status: 'sent' | 'buffered' | 'dropped' = socket.send(isBinary ? data : \`\${socket.data.name}: \${data}\`)
+    if (status === 'dropped') socket.close(1013, 'slow')
+  },
+})
+`
+
+const SERVER = `import { serve, type Server } from 'shardws'
+
+const server: Server = await serve({ port: 0, workers: 1 })
+await server.close()
+`
+
+// What must not compile, so that types that resolve to \`any\` are noticed.
+const MISUSE = `import { defineApp, serve } from 'shardws'
+
+// @ts-expect-error no such hook
+defineApp({ massage() {} })
+// @ts-expect-error the port is a number
+await serve({ port: 'http' })
+`
+
+const exec = promisify(execFile)
+let project: string
+let packed: string[]
+
+async function run(command: string, ...args: string[]): Promise<string> {
+  try {
+    const { stdout } = await exec(command, args, { cwd: project, timeout: 120_000 })
+    return stdout
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}\n${stderr}`, { cause: error })
+  }
+}
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'shardws-packed-'))
+  await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
+  // No scripts: prepare would rewrite dist/ below this run's other tests.
+  const packing = await run('npm', 'pack', root, '--json', '--ignore-scripts')
+  const [{ filename, files }] = JSON.parse(packing) as [{ filename: string; files: { path: string }[] }]
+  packed = files.map(({ path }) => path)
+  // Who uses the types brings Node's own.
+  const nodeTypes = `@types/node@${devDependencies['@types/node']}`
+  await run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`, nodeTypes)
+}, 180_000)
+
+afterAll(async () => {
+  await rm(project, { recursive: true, force: true })
+})
+
+test('the tarball holds the build and the documents, nothing else', async () => {
+  expect(packed).toEqual(expect.arrayContaining(PACKED))
+  const sources = (await readdir(join(root, 'src'), { recursive: true })).filter(name => name.endsWith('.ts'))
+  const built = sources.flatMap(name => [name.replace(/\.ts$/, '.js'), name.replace(/\.ts$/, '.d.ts')])
+  const wanted = new Set([...PACKED, ...built.map(name => `dist/${name}`)])
+  expect(packed.filter(path => !wanted.has(path))).toEqual([])
+})
+
+describe('the types', () => {
+  const resolutions = [
+    { module: 'nodenext', moduleResolution: 'nodenext' },
+    { module: 'esnext', moduleResolution: 'bundler' },
+  ]
+  test.each(resolutions)('resolve with moduleResolution $moduleResolution', async resolution => {
+    const compilerOptions = {
+      ...resolution,
+      target: 'es2022',
+      lib: ['es2023'],
+      types: ['node'],
+      strict: true,
+      noEmit: true,
+      // The declarations are checked themselves, not only what is used of them.
+      skipLibCheck: false,
+    }
+    const files = ['app.ts', 'server.ts', 'misuse.ts']
+    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+    await writeFile(join(project, 'app.ts'), APP)
+    await writeFile(join(project, 'server.ts'), SERVER)
+    await writeFile(join(project, 'misuse.ts'), MISUSE)
+    expect(await run(process.execPath, tsc, '-p', '.')).toBe('')
+  })
+})
+
+describe('the command', () => {
+  test('serves and stops', async () => {
+    const command = join(project, 'node_modules', '.bin', 'shardws')
+    const server = spawn(process.execPath, [command, '--port', '0', '--workers', '2'], {
+      cwd: project,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const output: string[] = []
+    const exited = once(server, 'exit')
+    try {
+      const port = await new Promise<string>((resolve, reject) => {
+        for (const stream of [server.stdout, server.stderr]) {
+          createInterface(stream).on('line', line => {
+            output.push(line)
+            const address = /wss?:\/\/\S+?:(\d+)/.exec(line)
+            if (address?.[1] !== undefined) resolve(address[1])
+          })
+        }
+        server.once('exit', () => reject(new Error(`it ended before it listened:\n${output.join('\n')}`)))
+      })
+      const client = new WebSocket(`ws://127.0.0.1:${port}`)
+      await once(client, 'open')
+      client.send('PING')
+      const [answer, isBinary] = (await once(client, 'message')) as [Buffer, boolean]
+      expect(answer.toString()).toBe('PONG')
+      expect(isBinary).toBe(false)
+
+      const closed = once(client, 'close')
+      server.kill('SIGTERM')
+      const [code] = (await closed) as [number]
+      expect(code, 'clients are told that the server goes away').toBe(1001)
+      expect(await exited, output.join('\n')).toEqual([0, null])
+    } finally {
+      server.kill('SIGKILL')
+    }
+  })
+})
