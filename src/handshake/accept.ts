@@ -11,7 +11,11 @@ import { ACCEPT_GUID } from '../rfc6455.js'
 const KEY_LENGTH = 24
 const MESSAGE_LENGTH = KEY_LENGTH + ACCEPT_GUID.length
 
-const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+/** Character codes of the base64 alphabet (RFC 4648 4). */
+const ALPHABET = new Uint8Array(64)
+for (let i = 0; i < 64; i++) {
+  ALPHABET[i] = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'.charCodeAt(i)
+}
 
 /** The schedule of the first block: key, GUID, a one bit. */
 const schedule = new Int32Array(80)
@@ -25,9 +29,9 @@ expand(paddingSchedule)
 
 const hash = new Int32Array(5)
 
-/** By character code: 1 for the base64 alphabet (RFC 4648 4). */
+/** By character code: 1 for the base64 alphabet. */
 const BASE64_CHARACTER = new Uint8Array(256)
-for (let i = 0; i < 64; i++) BASE64_CHARACTER[BASE64.charCodeAt(i)] = 1
+for (let i = 0; i < 64; i++) BASE64_CHARACTER[ALPHABET[i]] = 1
 
 /**
  * Whether `key` is 16 bytes in base64. The bits of the last character that stand for nothing may be anything: decoded
@@ -131,18 +135,41 @@ function compress(w: Int32Array): void {
   hash[4] = hash[4] + e
 }
 
-/** 160 bits are 26 characters of 6 bits, one of 4, and one `=`. */
+/** 160 bits are 26 characters of 6 bits, one of 4, and one `=`. One call with all of them is faster than joining. */
 function base64OfHash(): string {
-  let text = ''
-  let bits = 0
-  let count = 0
-  for (let i = 0; i < 20; i++) {
-    bits = ((bits << 8) | ((hash[i >> 2] >>> (24 - 8 * (i & 3))) & 0xff)) & 0xffff
-    count += 8
-    while (count >= 6) {
-      count -= 6
-      text += BASE64[(bits >>> count) & 63]
-    }
-  }
-  return `${text}${BASE64[(bits << 2) & 63]}=`
+  const a = hash[0]
+  const b = hash[1]
+  const c = hash[2]
+  const d = hash[3]
+  const e = hash[4]
+  return String.fromCharCode(
+    ALPHABET[a >>> 26],
+    ALPHABET[(a >>> 20) & 63],
+    ALPHABET[(a >>> 14) & 63],
+    ALPHABET[(a >>> 8) & 63],
+    ALPHABET[(a >>> 2) & 63],
+    ALPHABET[((a & 3) << 4) | (b >>> 28)],
+    ALPHABET[(b >>> 22) & 63],
+    ALPHABET[(b >>> 16) & 63],
+    ALPHABET[(b >>> 10) & 63],
+    ALPHABET[(b >>> 4) & 63],
+    ALPHABET[((b & 15) << 2) | (c >>> 30)],
+    ALPHABET[(c >>> 24) & 63],
+    ALPHABET[(c >>> 18) & 63],
+    ALPHABET[(c >>> 12) & 63],
+    ALPHABET[(c >>> 6) & 63],
+    ALPHABET[c & 63],
+    ALPHABET[d >>> 26],
+    ALPHABET[(d >>> 20) & 63],
+    ALPHABET[(d >>> 14) & 63],
+    ALPHABET[(d >>> 8) & 63],
+    ALPHABET[(d >>> 2) & 63],
+    ALPHABET[((d & 3) << 4) | (e >>> 28)],
+    ALPHABET[(e >>> 22) & 63],
+    ALPHABET[(e >>> 16) & 63],
+    ALPHABET[(e >>> 10) & 63],
+    ALPHABET[(e >>> 4) & 63],
+    ALPHABET[(e & 15) << 2],
+    0x3d,
+  )
 }

@@ -29,13 +29,12 @@ const NO_PARAMETERS: readonly ExtensionParameter[] = Object.freeze([])
  * @returns the extensions in their order of preference; undefined for a malformed value
  */
 export function parseExtensions(value: string): Extension[] | undefined {
+  const length = value.length
   const extensions: Extension[] = []
-  let at = 0
-  for (;;) {
-    at = whiteSpaceEnd(value, at)
-    if (at === value.length) break
+  let at = whiteSpaceEnd(value, 0)
+  while (at < length) {
     if (value.charCodeAt(at) === COMMA) {
-      at++
+      at = whiteSpaceEnd(value, at + 1)
       continue
     }
     const nameEnd = tokenEnd(value, at)
@@ -43,33 +42,29 @@ export function parseExtensions(value: string): Extension[] | undefined {
     const name = value.slice(at, nameEnd)
     at = whiteSpaceEnd(value, nameEnd)
     let parameters: ExtensionParameter[] | undefined
-    while (value.charCodeAt(at) === SEMICOLON) {
-      at = whiteSpaceEnd(value, at + 1)
-      const end = tokenEnd(value, at)
-      if (end === at) return undefined
-      const parameter: { name: string; value: string | undefined } = {
-        name: value.slice(at, end),
-        value: undefined,
-      }
+    while (at < length && value.charCodeAt(at) === SEMICOLON) {
+      const start = whiteSpaceEnd(value, at + 1)
+      const end = tokenEnd(value, start)
+      if (end === start) return undefined
+      let parameterValue: string | undefined
       at = whiteSpaceEnd(value, end)
-      if (value.charCodeAt(at) === EQUALS) {
-        at = whiteSpaceEnd(value, at + 1)
-        const valueEnd = value.charCodeAt(at) === QUOTE ? quotedEnd(value, at) : tokenEnd(value, at)
-        if (valueEnd === at) return undefined
-        parameter.value =
-          value.charCodeAt(at) === QUOTE
-            ? unquote(value.slice(at + 1, valueEnd - 1))
-            : value.slice(at, valueEnd)
-        if (!isValidToken(parameter.value)) return undefined
+      if (at < length && value.charCodeAt(at) === EQUALS) {
+        const valueStart = whiteSpaceEnd(value, at + 1)
+        const isQuoted = value.startsWith('"', valueStart)
+        const valueEnd = isQuoted ? quotedEnd(value, valueStart) : tokenEnd(value, valueStart)
+        if (valueEnd === valueStart) return undefined
+        parameterValue = value.slice(valueStart, valueEnd)
+        if (isQuoted) {
+          parameterValue = unquote(parameterValue)
+          if (!isValidToken(parameterValue)) return undefined
+        }
         at = whiteSpaceEnd(value, valueEnd)
       }
       parameters ??= []
-      parameters.push(parameter)
+      parameters.push({ name: value.slice(start, end), value: parameterValue })
     }
     extensions.push({ name, parameters: parameters ?? NO_PARAMETERS })
-    if (at === value.length) break
-    if (value.charCodeAt(at) !== COMMA) return undefined
-    at++
+    if (at < length && value.charCodeAt(at) !== COMMA) return undefined
   }
   return extensions.length === 0 ? undefined : extensions
 }
@@ -84,9 +79,9 @@ function quotedEnd(text: string, start: number): number {
   return start
 }
 
-/** What stands between the quotes, without the backslashes that escape the characters after them. */
-function unquote(text: string): string {
-  return text.includes('\\') ? text.replaceAll(/\\(.)/gs, '$1') : text
+/** What a quoted string says: without its quotes and the backslashes that escape the characters after them. */
+function unquote(quoted: string): string {
+  return quoted.slice(1, -1).replaceAll(/\\(.)/gs, '$1')
 }
 
 /** The reverse of `parseExtensions`. Values are tokens, so none needs quotes. */

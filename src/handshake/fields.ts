@@ -1,8 +1,6 @@
-import { isNamed } from './token.js'
+import { isNamed, isWhiteSpace } from './token.js'
 
 const CR = 0x0d
-const SPACE = 0x20
-const TAB = 0x09
 
 /**
  * A walk over the header lines of a head. It relies on `HeadReader` having passed the head: every line has a colon
@@ -57,10 +55,6 @@ export class FieldLines {
     while (end > start && isWhiteSpace(head.charCodeAt(end - 1))) end--
     return head.slice(start, end)
   }
-}
-
-function isWhiteSpace(code: number): boolean {
-  return code === SPACE || code === TAB
 }
 
 /** What the values of a field that comes in several lines are joined with: lists (RFC 9110 5.3), and cookies (RFC 9113 8.2.3). */

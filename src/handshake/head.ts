@@ -130,6 +130,8 @@ export class HeadReader {
 
   /** @returns the offset after the blank line, or -1 */
   #scan(bytes: Uint8Array, start: number, stop: number): number {
+    const maxLines = this.#limits.maxHeaderLines
+    let lines = this.#lines
     let state = this.#state
     let at = start
     while (at < stop) {
@@ -161,11 +163,11 @@ export class HeadReader {
             return -1
           }
           if (TOKEN_CHARACTER[byte] !== 1) return this.#refuse(state, byte)
-          if (this.#lines === this.#limits.maxHeaderLines) {
+          if (lines === maxLines) {
             this.error = handshakeError('ERR_HANDSHAKE_TOO_MANY_LINES')
             return -1
           }
-          this.#lines++
+          lines++
           state = State.NAME
           break
         case State.END_LF:
@@ -208,6 +210,7 @@ export class HeadReader {
       at++
     }
     this.#state = state
+    this.#lines = lines
     return -1
   }
 

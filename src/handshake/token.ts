@@ -14,19 +14,19 @@ for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCD
 /** Where the token that begins at `start` ends; `start` itself when there is none. */
 export function tokenEnd(text: string, start: number): number {
   let at = start
-  // Beyond 0xff the table has nothing and beyond the end the code is NaN: both end the loop.
-  while (TOKEN_CHARACTER[text.charCodeAt(at)] === 1) at++
+  while (at < text.length && TOKEN_CHARACTER[text.charCodeAt(at)] === 1) at++
   return at
 }
 
 /** Where the optional white space (spaces and tabs, RFC 9110 5.6.3) that begins at `start` ends. */
 export function whiteSpaceEnd(text: string, start: number): number {
   let at = start
-  for (;;) {
-    const code = text.charCodeAt(at)
-    if (code !== SPACE && code !== TAB) return at
-    at++
-  }
+  while (at < text.length && isWhiteSpace(text.charCodeAt(at))) at++
+  return at
+}
+
+export function isWhiteSpace(code: number): boolean {
+  return code === SPACE || code === TAB
 }
 
 export function isValidToken(text: string): boolean {
@@ -64,7 +64,7 @@ export function splitList(value: string): string[] {
     let end = comma === -1 ? value.length : comma
     const next = end + 1
     at = whiteSpaceEnd(value, at)
-    while (end > at && (value.charCodeAt(end - 1) === SPACE || value.charCodeAt(end - 1) === TAB)) end--
+    while (end > at && isWhiteSpace(value.charCodeAt(end - 1))) end--
     if (end > at) elements.push(value.slice(at, end))
     at = next
   }
