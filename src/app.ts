@@ -46,7 +46,7 @@ export interface Refusal {
   body?: string
 }
 
-// oxlint-disable-next-line typescript/no-invalid-void-type -- a hook that returns nothing accepts
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that returns nothing accepts
 export type UpgradeDecision<Data> = Acceptance<Data> | Refusal | undefined | void
 
 /** What an application knows of the shard that runs it. */
@@ -129,6 +129,7 @@ const HOOKS = [
  */
 export function defineApp<Data = undefined>(app: ViewApp<Data>): ViewApp<Data>
 export function defineApp<Data = undefined>(app: MessageApp<Data>): MessageApp<Data>
+export function defineApp<Data = undefined>(app: App<Data>): App<Data>
 export function defineApp<Data>(app: App<Data>): App<Data> {
   for (const [name, value] of Object.entries(app)) {
     if (name === 'views') {

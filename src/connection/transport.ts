@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+
 /**
  * What a connection needs of whatever carries its bytes. Plain sockets, TLS streams and in-memory pairs for tests
  * implement it.
@@ -27,6 +29,11 @@ export interface Transport {
   resume(): void
   /** Sends FIN after what is being written; reading goes on. */
   end(): void
+  /**
+   * Gives the connection up to an ordinary stream, from which `bytes` are read first; no method of the transport may
+   * be called after.
+   */
+  detach(bytes: Buffer): Duplex
   /** Releases everything at once. `owner.closed()` follows, unless it was called before. */
   destroy(): void
 }

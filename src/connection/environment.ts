@@ -1,0 +1,34 @@
+import type { Duplex } from 'node:stream'
+import type { App } from '../app.js'
+import type { Codec } from '../codec/codec.js'
+import type { ConnectionOptions, LogLevel } from '../options.js'
+import type { Connection } from './connection.js'
+import type { Deadlines } from './deadlines.js'
+import type { Turn } from './turn.js'
+
+/** What all connections of a shard share. */
+export interface Environment {
+  readonly app: App<unknown>
+  readonly options: ConnectionOptions
+  readonly codec: Codec
+  readonly turn: Turn
+  readonly deadlines: Deadlines
+  /** Of the shard's `Ledger`. */
+  readonly counters: Float64Array
+  /** The open connections. */
+  readonly connections: Set<Connection>
+  readonly log: Log
+  readonly http: HttpEndpoint
+  /** The next connection's id. */
+  nextId: number
+  /** New connections are refused, since the shard stops. */
+  stopping: boolean
+}
+
+/** Takes the connections that do not speak WebSocket. */
+export interface HttpEndpoint {
+  serve(stream: Duplex): void
+}
+
+/** Writes one line. */
+export type Log = (level: Exclude<LogLevel, 'silent'>, text: string, error?: unknown) => void

@@ -1,0 +1,49 @@
+import type { RequestHeaders, UpgradeRequest } from '../app.js'
+import type { Request } from '../handshake/request.js'
+import type { Transport } from './transport.js'
+
+/**
+ * The opening request as the application sees it, in the `upgrade` hook and as `socket.request`. All of it is looked
+ * up when it is asked for: it lives as long as the connection.
+ */
+export class OpeningRequest implements UpgradeRequest {
+  readonly protocols: readonly string[]
+  readonly #request: Request
+  readonly #transport: Transport
+  #abort: AbortController | undefined
+  #aborted = false
+
+  constructor(request: Request, transport: Transport, protocols: readonly string[]) {
+    this.#request = request
+    this.#transport = transport
+    this.protocols = protocols
+  }
+
+  get url(): string {
+    return this.#request.url
+  }
+
+  get headers(): RequestHeaders {
+    return this.#request.headers
+  }
+
+  get remoteAddress(): string {
+    return this.#transport.remoteAddress
+  }
+
+  get remotePort(): number {
+    return this.#transport.remotePort
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#aborted) this.#abort.abort()
+    return this.#abort.signal
+  }
+
+  /** The client is gone, or its time is over. */
+  abort(): void {
+    this.#aborted = true
+    this.#abort?.abort()
+  }
+}

@@ -1,0 +1,264 @@
+import type { Codec } from '../codec/codec.js'
+import {
+  EVENT_ASCII,
+  EVENT_ERROR,
+  EVENT_FIN,
+  EVENT_FRAME_END,
+  EVENT_FRAME_START,
+  EVENT_WHOLE,
+} from '../codec/events.js'
+import { frameError, type PeerError } from '../errors.js'
+import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
+import { parseClose } from './close.js'
+import { MessageBuffer } from './message-buffer.js'
+import { Cause, nextState, State } from './state.js'
+
+/**
+ * What the protocol tells the connection it belongs to. Payloads given as views are valid during the call only.
+ */
+export interface ProtocolOwner {
+  /** A message: `string` or a Buffer to keep; with `views`, a view of its bytes. */
+  deliverMessage(data: string | Buffer, isBinary: boolean): void
+  /** A Ping, to be answered with the payload at `start` to `end` of `source` (RFC 6455 5.5.3), then told to the app. */
+  deliverPing(source: Buffer, start: number, end: number): void
+  deliverPong(source: Buffer, start: number, end: number): void
+  /** Send a Close frame; nothing may be sent after it. */
+  sendClose(code: number, reason: string): void
+  /** No frame goes either way any more: get our output out, then end TCP. */
+  finish(): void
+}
+
+/** Events and payloads of a read that were not delivered, since the application paused. */
+interface Held {
+  events: Int32Array
+  bytes: Buffer
+  offset: number
+}
+
+/**
+ * RFC 6455 above the frame: states, reassembly, the rules of the closing handshake. It knows no socket and no clock:
+ * bytes come in through the codec's read arena, everything else goes through its owner.
+ */
+export class Protocol {
+  state: State = State.OPEN
+  /** What ended the connection, as the application is told (RFC 6455 7.1.5). */
+  closeCode: number = CloseCode.ABNORMAL
+  closeReason = ''
+  /** The peer's violation, if that is what ended the connection. */
+  error: PeerError | undefined
+  /** Deliver nothing for now. */
+  paused = false
+
+  readonly #owner: ProtocolOwner
+  readonly #codec: Codec
+  readonly #slot: number
+  readonly #views: boolean
+  readonly #maxPayload: number
+  #message: MessageBuffer | undefined
+  /** A control frame that did not come in one piece. */
+  #control: Buffer | undefined
+  #controlLength = 0
+  #held: Held[] | undefined
+
+  /** @param slot of `codec`; the protocol's to use, its owner's to release */
+  constructor(owner: ProtocolOwner, codec: Codec, slot: number, maxPayload: number, views: boolean) {
+    this.#owner = owner
+    this.#codec = codec
+    this.#slot = slot
+    this.#maxPayload = maxPayload
+    this.#views = views
+  }
+
+  /** Bytes of the peer: `length` of them at `offset` of the codec's memory. */
+  receive(offset: number, length: number): void {
+    const codec = this.#codec
+    for (;;) {
+      // Read once: a handler may end the connection, which gives the slot to somebody else.
+      if (this.state >= State.ENDING) return
+      const count = codec.decode(this.#slot, length, offset)
+      const consumed = count === codec.eventsCapacity ? codec.consumed() : length
+      if (this.paused) this.#hold(0, count)
+      else this.#walk(0, count)
+      if (consumed >= length) return
+      // A full table, possible in the client role only. What the walk did not touch is still in the arena.
+      offset += consumed
+      length -= consumed
+    }
+  }
+
+  /** Takes up the delivery of what was held back by `paused`. The codec's arena must not be in use. */
+  resume(): void {
+    const codec = this.#codec
+    this.paused = false
+    while (this.#held !== undefined && !this.paused && this.state < State.ENDING) {
+      const { events, bytes, offset } = this.#held.shift() as Held
+      if (this.#held.length === 0) this.#held = undefined
+      codec.events.set(events)
+      codec.memory.set(bytes, offset)
+      this.#walk(0, events.length / 4, true)
+    }
+  }
+
+  /** The transport reads again only when nothing is held. */
+  get holds(): boolean {
+    return this.#held !== undefined
+  }
+
+  /** Closes from our side (RFC 6455 7.1.2). The caller has checked code and reason. */
+  close(code: number, reason: string): void {
+    if (this.state !== State.OPEN) return
+    this.state = nextState(this.state, Cause.CLOSE_SENT)
+    this.#message = undefined
+    this.#owner.sendClose(code, reason)
+  }
+
+  /** Ends the connection for a fault, with a Close frame and without waiting for the peer's (RFC 6455 7.1.7). */
+  fail(error: PeerError): void {
+    this.error = error
+    this.#fail(error.closeCode, error.message, Cause.VIOLATION)
+  }
+
+  /** The peer's FIN. Without a closing handshake the code stays 1006. */
+  receiveEnd(): void {
+    if (this.state >= State.ENDING) return
+    this.state = nextState(this.state, Cause.PEER_ENDED)
+    this.#release()
+    this.#owner.finish()
+  }
+
+  /** The connection is cut: nothing is delivered any more. */
+  abort(): void {
+    this.state = nextState(this.state, Cause.ABORTED)
+    this.#release()
+  }
+
+  /** The transport has ended. */
+  transportClosed(): void {
+    this.state = nextState(this.state, Cause.TRANSPORT_CLOSED)
+    this.#release()
+  }
+
+  #fail(code: number, reason: string, cause: Cause): void {
+    if (this.state >= State.ENDING) return
+    const open = this.state === State.OPEN
+    this.state = nextState(this.state, cause)
+    this.#release()
+    if (open) {
+      this.closeCode = code
+      this.closeReason = reason
+      this.#owner.sendClose(code, reason)
+    }
+    this.#owner.finish()
+  }
+
+  #release(): void {
+    this.#message = undefined
+    this.#control = undefined
+    this.#held = undefined
+  }
+
+  /** Delivers the events from `first` to before `count` of the codec's table. */
+  #walk(first: number, count: number, front = false): void {
+    const events = this.#codec.events
+    for (let i = first; i < count; i++) {
+      if (this.paused) return this.#hold(i, count, front)
+      if (this.state >= State.ENDING) return
+      const at = i * 4
+      const word = events[at] as number
+      const start = events[at + 1] as number
+      const length = events[at + 2] as number
+      switch (word & 0xff) {
+        case Opcode.TEXT:
+        case Opcode.BINARY:
+          if (this.state !== State.OPEN) break
+          if ((word & EVENT_WHOLE) === EVENT_WHOLE)
+            this.#deliver(word, this.#codec.memory, start, start + length)
+          else this.#receivePart(word, start, length, events[at + 3] as number)
+          break
+        case EVENT_ERROR:
+          return this.fail(frameError(length))
+        default:
+          if ((word & EVENT_WHOLE) === EVENT_WHOLE) {
+            this.#receiveControl(word & 0xff, this.#codec.memory, start, start + length)
+          } else this.#receiveControlPart(word, start, length)
+      }
+    }
+  }
+
+  #hold(first: number, count: number, front = false): void {
+    if (first >= count) return
+    const codec = this.#codec
+    const events = codec.events.slice(first * 4, count * 4)
+    const last = events.length - 4
+    const isError = ((events[last] as number) & 0xff) === EVENT_ERROR
+    const offset = events[1] as number
+    const end = (events[last + 1] as number) + (isError ? 0 : (events[last + 2] as number))
+    const held = { events, bytes: Buffer.from(codec.memory.subarray(offset, end)), offset }
+    this.#held ??= []
+    if (front) this.#held.unshift(held)
+    else this.#held.push(held)
+  }
+
+  /** A piece of a data message that did not come whole. */
+  #receivePart(word: number, start: number, length: number, rest: number): void {
+    const memory = this.#codec.memory
+    const final = (word & EVENT_FIN) !== 0
+    const ends = final && (word & EVENT_FRAME_END) !== 0
+    if (this.#message === undefined) this.#message = new MessageBuffer(length + rest, final)
+    this.#message.append(memory, start, start + length, rest, final, this.#maxPayload)
+    if (!ends) return
+    const bytes = this.#message.take()
+    this.#message = undefined
+    // The buffer is nobody else's, so a binary message is handed over as it is.
+    if ((word & 0xff) === Opcode.BINARY) this.#owner.deliverMessage(bytes, true)
+    else this.#deliver(word, bytes, 0, bytes.length)
+  }
+
+  #deliver(word: number, source: Buffer, start: number, end: number): void {
+    if ((word & 0xff) === Opcode.TEXT) {
+      if (this.#views) this.#owner.deliverMessage(source.subarray(start, end), false)
+      else if ((word & EVENT_ASCII) !== 0)
+        this.#owner.deliverMessage(source.toString('latin1', start, end), false)
+      else this.#owner.deliverMessage(source.toString('utf8', start, end), false)
+    } else if (this.#views) this.#owner.deliverMessage(source.subarray(start, end), true)
+    else {
+      const data = Buffer.allocUnsafe(end - start)
+      source.copy(data, 0, start, end)
+      this.#owner.deliverMessage(data, true)
+    }
+  }
+
+  #receiveControlPart(word: number, start: number, length: number): void {
+    if (this.#control === undefined || (word & EVENT_FRAME_START) !== 0) {
+      this.#control = Buffer.allocUnsafeSlow(MAX_CONTROL_PAYLOAD)
+      this.#controlLength = 0
+    }
+    const control = this.#control
+    this.#codec.memory.copy(control, this.#controlLength, start, start + length)
+    this.#controlLength += length
+    if ((word & EVENT_FRAME_END) === 0) return
+    this.#control = undefined
+    this.#receiveControl(word & 0xff, control, 0, this.#controlLength)
+  }
+
+  #receiveControl(opcode: number, source: Buffer, start: number, end: number): void {
+    if (opcode === Opcode.CLOSE) {
+      this.#receiveClose(source.subarray(start, end))
+    } else if (this.state === State.OPEN) {
+      if (opcode === Opcode.PING) this.#owner.deliverPing(source, start, end)
+      else this.#owner.deliverPong(source, start, end)
+    }
+  }
+
+  /** RFC 6455 5.5.1: answered with the same code, unless it is the answer to ours. */
+  #receiveClose(payload: Buffer): void {
+    const { code, reason } = parseClose(payload)
+    const answer = this.state === State.OPEN
+    this.state = nextState(this.state, Cause.CLOSE_RECEIVED)
+    this.#release()
+    this.closeCode = code
+    this.closeReason = reason
+    if (answer) this.#owner.sendClose(code, '')
+    this.#owner.finish()
+  }
+}

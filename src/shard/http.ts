@@ -1,0 +1,77 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { App } from '../app.js'
+import type { HttpEndpoint, Log } from '../connection/environment.js'
+
+/** Milliseconds that a request may take to come in, as a whole; Node's default is five minutes. */
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * The shard's HTTP server. It listens to nothing: connections come to it from the opening handshake, with the bytes
+ * that were read already.
+ */
+export class ShardHttp implements HttpEndpoint {
+  readonly #server: Server
+  #stopping = false
+
+  /** @param path the only path that has a WebSocket; undefined for any */
+  constructor(app: App<unknown>, path: string | undefined, headersTimeoutMs: number, log: Log) {
+    const { http } = app
+    this.#server = createServer((request, response) => {
+      if (this.#stopping) response.setHeader('Connection', 'close')
+      if (http === undefined) return answer(request, response, path)
+      const failed = (error: unknown): void => {
+        if (app.error === undefined) log('error', 'the http handler failed', error)
+        else app.error(error, undefined)
+        if (response.headersSent) response.destroy()
+        else respond(response, 500, 'Internal Server Error')
+      }
+      try {
+        const result = http.call(app, request, response)
+        if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
+          ;(result as PromiseLike<unknown>).then(undefined, failed)
+        }
+      } catch (error) {
+        failed(error)
+      }
+    })
+    this.#server.headersTimeout = headersTimeoutMs
+    this.#server.requestTimeout = REQUEST_TIMEOUT_MS
+    // A server that does not listen does not watch its time-outs: they are set up when it says that it does.
+    this.#server.emit('listening')
+  }
+
+  serve(stream: Duplex): void {
+    this.#server.emit('connection', stream)
+  }
+
+  /** Ends connections without a request now, the others after their response. */
+  stop(): void {
+    this.#stopping = true
+    this.#server.closeIdleConnections()
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    this.#server.closeAllConnections()
+    this.#server.close()
+  }
+}
+
+/** What an application without an `http` hook answers. */
+function answer(request: IncomingMessage, response: ServerResponse, path: string | undefined): void {
+  const requested = (request.url ?? '').split('?', 1)[0] as string
+  if (requested === '/healthz' && (request.method === 'GET' || request.method === 'HEAD')) {
+    return respond(response, 200, 'ok')
+  }
+  if (path !== undefined && requested !== path) return respond(response, 404, 'Not Found')
+  response.setHeader('Upgrade', 'websocket')
+  response.setHeader('Connection', 'Upgrade')
+  respond(response, 426, 'Upgrade Required: this is a WebSocket server')
+}
+
+function respond(response: ServerResponse, status: number, text: string): void {
+  response.statusCode = status
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
+  response.end(`${text}\n`)
+}

@@ -1,0 +1,170 @@
+import type { Socket as NetSocket } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { App } from '../app.js'
+import { Codec } from '../codec/codec.js'
+import type { Connection } from '../connection/connection.js'
+import { Deadlines } from '../connection/deadlines.js'
+import type { Environment } from '../connection/environment.js'
+import { Opening } from '../connection/opening.js'
+import {
+  createReader,
+  type Registry,
+  type SocketReader,
+  type SocketSource,
+  SocketTransport,
+  takeHandle,
+} from '../connection/socket-transport.js'
+import { Turn } from '../connection/turn.js'
+import { Counter, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import type { ShardTask } from '../messages.js'
+import type { ConnectionOptions } from '../options.js'
+import { loadApp } from './app-loader.js'
+import { closeDescriptor } from './descriptor.js'
+import { ShardHttp } from './http.js'
+import { createLog } from './log.js'
+
+/** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
+const MOST_TICK_MS = 100
+/** How often the event-loop delay is written to the ledger, in milliseconds. */
+const LOOP_DELAY_INTERVAL_MS = 1000
+
+/** A started shard, as the thread that runs it sees it. */
+export interface RunningShard {
+  /** Takes an accepted socket that nothing was read from. */
+  adoptSocket(socket: NetSocket, admission: number): void
+  /** Takes a descriptor of an accepted socket; it is the shard's from here on. */
+  adoptDescriptor(fd: number, admission: number): void
+  /**
+   * Takes no more, closes all connections with `code`, waits for their end, at most `timeoutMs`, and cuts what is
+   * left.
+   */
+  stop(code: number, timeoutMs: number): Promise<void>
+}
+
+/**
+ * Starts a shard in this thread: loads the application, then takes connections.
+ *
+ * @throws whatever the application's module or its `start` throws
+ */
+export async function startShard(task: Omit<ShardTask, 'port'>): Promise<RunningShard> {
+  const log = createLog(task.logLevel, `shard ${task.index}`)
+  const app = await loadApp(task.app, log)
+  await app.start?.({ index: task.index, workers: task.workers })
+  return new Shard(task, app)
+}
+
+class Shard implements RunningShard, Registry {
+  readonly #environment: Environment
+  readonly #http: ShardHttp
+  readonly #ledger: Ledger
+  readonly #reader: SocketReader
+  readonly #app: App<unknown>
+  readonly #deadlines: Deadlines
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 })
+  readonly #loopDelayTimer: NodeJS.Timeout
+  /** Told when the last connection has ended. */
+  #emptied: (() => void) | undefined
+
+  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>) {
+    const { options } = task
+    const codec = new Codec(task.codecModule, MAX_CONNECTIONS_PER_SHARD)
+    const log = createLog(task.logLevel, `shard ${task.index}`)
+    this.#app = app
+    this.#ledger = new Ledger(task.ledger)
+    this.#reader = createReader(codec.readArena)
+    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log)
+    this.#deadlines = new Deadlines(tickMs(options))
+    this.#environment = {
+      app,
+      options,
+      codec,
+      turn: new Turn(codec),
+      deadlines: this.#deadlines,
+      counters: this.#ledger.counters,
+      connections: new Set<Connection>(),
+      log,
+      http: this.#http,
+      nextId: 1,
+      stopping: false,
+    }
+    this.#loopDelay.enable()
+    this.#loopDelayTimer = setInterval(() => this.#measureLoopDelay(), LOOP_DELAY_INTERVAL_MS).unref()
+  }
+
+  adoptSocket(socket: NetSocket, admission: number): void {
+    this.#count(Counter.ADOPTED)
+    let handle: object
+    try {
+      handle = takeHandle(socket)
+    } catch {
+      // It ended on its way.
+      this.ended(admission)
+      return
+    }
+    this.#adopt({ handle }, admission)
+  }
+
+  adoptDescriptor(fd: number, admission: number): void {
+    // Before anything else: from here on the descriptor is not the primary's to close any more.
+    this.#count(Counter.ADOPTED)
+    try {
+      this.#adopt({ fd }, admission)
+    } catch (error) {
+      closeDescriptor(fd)
+      this.ended(admission)
+      this.#environment.log('warn', 'a socket could not be adopted', error)
+    }
+  }
+
+  async stop(code: number, timeoutMs: number): Promise<void> {
+    const environment = this.#environment
+    environment.stopping = true
+    this.#http.stop()
+    for (const connection of environment.connections) connection.close(code)
+    const { counters } = environment
+    if (counters[Counter.ADOPTED] !== counters[Counter.ENDED]) {
+      await new Promise<void>(resolve => {
+        this.#emptied = resolve
+        setTimeout(resolve, timeoutMs)
+      })
+    }
+    for (const connection of environment.connections) connection.terminate()
+    this.#http.destroy()
+    await this.#app.stop?.()
+    this.#deadlines.stop()
+    clearInterval(this.#loopDelayTimer)
+    this.#loopDelay.disable()
+  }
+
+  /** A connection has ended, and its socket with it. */
+  ended(admission: number): void {
+    this.#count(Counter.ENDED)
+    this.#ledger.release(admission)
+    const { counters } = this.#ledger
+    if (this.#emptied !== undefined && counters[Counter.ADOPTED] === counters[Counter.ENDED]) this.#emptied()
+  }
+
+  #adopt(source: SocketSource, admission: number): void {
+    const opening = new Opening(this.#environment)
+    opening.begin(new SocketTransport(source, this.#reader, opening, admission, this))
+  }
+
+  #count(counter: number): void {
+    const { counters } = this.#ledger
+    counters[counter] = (counters[counter] as number) + 1
+  }
+
+  #measureLoopDelay(): void {
+    // The monitor counts its own timer's resolution in.
+    const meanMs = this.#loopDelay.mean / 1e6 - 20
+    this.#ledger.counters[Counter.LOOP_DELAY_MS] = Number.isNaN(meanMs) ? 0 : Math.max(0, meanMs)
+    this.#loopDelay.reset()
+  }
+}
+
+/** Fine enough for the shortest time-out, coarse enough not to wake an idle machine. */
+function tickMs(options: ConnectionOptions): number {
+  const { handshakeTimeoutMs, idlePingMs, idleTimeoutMs, closeTimeoutMs } = options
+  const timeouts = [handshakeTimeoutMs, idlePingMs, idleTimeoutMs, closeTimeoutMs].filter(ms => ms > 0)
+  return Math.max(10, Math.min(MOST_TICK_MS, ...timeouts.map(ms => Math.floor(ms / 10))))
+}
