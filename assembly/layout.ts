@@ -33,9 +33,10 @@ export const SLOT_SIZE: u32 = 64
  *           or EVENT_ERROR; above it the EVENT_* flags
  *   offset  where the (unmasked) bytes are in memory
  *   length  how many they are
- *   rest    how many bytes of this frame are still to come (at most maxPayload)
+ *   rest    how many bytes of this frame are still to come (2^31 - 1 where they are more)
  * A frame whose header is complete but of whose non-empty payload no byte has come has no event yet.
- * An error event ends the table: offset is that of the offending byte, length the ERROR_* number.
+ * An error event ends the table: offset is that of the offending byte, length the ERROR_* number. What is missing at
+ * the end of a frame (a Close frame or a text that ends inside a character) is reported at the frame's last byte.
  */
 
 /** The low byte of an event's word when it reports a violation. */
@@ -74,3 +75,7 @@ export const ERROR_TOO_MANY_FRAGMENTS: u32 = 12
 export const ERROR_INVALID_UTF8: u32 = 13
 export const ERROR_CLOSE_LENGTH: u32 = 14
 export const ERROR_CLOSE_CODE: u32 = 15
+
+/* States of the UTF-8 validation: 0 between two characters, 1 to 7 inside one (see utf8.ts), 8 for bytes that are not UTF-8. */
+export const UTF8_COMPLETE: u32 = 0
+export const UTF8_INVALID: u32 = 8

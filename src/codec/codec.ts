@@ -1,0 +1,158 @@
+import { StateError } from '../errors.js'
+import { EVENT_WORDS, ROLE_CLIENT, ROLE_SERVER, SLOT_SIZE, SLOTS_OFFSET } from './events.js'
+import type { CodecExports } from './exports.js'
+
+/** What the local end is. A server takes masked frames only, a client unmasked ones only (RFC 6455 5.1). */
+export type Role = 'server' | 'client'
+
+/** Node's Buffer with the methods that its type declarations leave out. Offsets are bytes. */
+export interface CodecMemory extends Buffer {
+  latin1Slice(start: number, end: number): string
+  utf8Slice(start: number, end: number): string
+  /** @returns how many bytes were written; a character that does not fit is left out */
+  latin1Write(text: string, offset: number, length: number): number
+  /** @returns how many bytes were written; a character that does not fit is left out */
+  utf8Write(text: string, offset: number, length: number): number
+}
+
+const PAGE_SIZE = 65536
+/** Memory is limited to 4 GiB by WebAssembly; this many slots take 64 MiB of addresses. */
+const MAX_SLOTS = 1 << 20
+
+/**
+ * An instance of the codec: an arena for what is read, one for what is written, the table of what the last `decode`
+ * found, and the state of each of its connections. It is used by one thread. Its memory never grows; pages that no
+ * connection has used yet cost addresses, not memory.
+ *
+ * The methods that run per read check nothing: a slot must be acquired, and offsets must lie in one of the two arenas.
+ */
+export class Codec {
+  /** How many connections it can serve at a time. */
+  readonly slots: number
+  /** All of the memory: a `Buffer` in Node, elsewhere a plain `Uint8Array` of the same bytes. */
+  readonly memory: CodecMemory
+  /** Where the kernel puts what it read; `decode` unmasks in it. */
+  readonly readArena: Uint8Array
+  readonly readOffset: number
+  readonly writeOffset: number
+  /** Bytes that fit the write arena. */
+  readonly writeCapacity: number
+  /** What the last `decode` found, EVENT_WORDS numbers each: word, offset, length, rest (see events.ts). */
+  readonly events: Int32Array
+  /** How many events fit the table. */
+  readonly eventsCapacity: number
+  readonly #exports: CodecExports
+  /** Slots given back, the last one on top, so that memory in use stays dense. */
+  readonly #free: number[] = []
+  /** 1 for each slot in use. */
+  readonly #used: Uint8Array
+  /** Slots from here on were never used. */
+  #fresh = 0
+
+  /**
+   * @param module see `compileCodec`
+   * @param slots how many connections at a time, 1 to 2^20: 64 bytes of memory each, once used
+   * @throws StateError when `slots` is out of range
+   */
+  constructor(module: WebAssembly.Module, slots: number) {
+    if (!Number.isInteger(slots) || slots < 1 || slots > MAX_SLOTS) {
+      throw new StateError('ERR_CODEC_SLOTS', `slots must be an integer from 1 to ${MAX_SLOTS}, got ${slots}`)
+    }
+    const pages = Math.ceil((SLOTS_OFFSET + slots * SLOT_SIZE) / PAGE_SIZE)
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    const instance = new WebAssembly.Instance(module, { env: { memory } })
+    const exports = instance.exports as unknown as CodecExports
+    this.#exports = exports
+    this.slots = slots
+    this.#used = new Uint8Array(slots)
+    this.memory = (
+      typeof Buffer === 'undefined' ? new Uint8Array(memory.buffer) : Buffer.from(memory.buffer)
+    ) as CodecMemory
+    this.readOffset = exports.READ_OFFSET.value
+    this.readArena = new Uint8Array(memory.buffer, this.readOffset, exports.READ_CAPACITY.value)
+    this.writeOffset = exports.WRITE_OFFSET.value
+    this.writeCapacity = exports.WRITE_CAPACITY.value
+    this.eventsCapacity = exports.EVENTS_CAPACITY.value
+    this.events = new Int32Array(
+      memory.buffer,
+      exports.EVENTS_OFFSET.value,
+      this.eventsCapacity * EVENT_WORDS,
+    )
+  }
+
+  /**
+   * Begins a connection.
+   *
+   * @param maxPayload bytes of a message, 0 to Infinity; over it ERR_MESSAGE_TOO_BIG
+   * @param maxFragments frames of a message, 1 to 2^32 - 1; over it ERR_MESSAGE_TOO_MANY_FRAGMENTS
+   * @returns its slot, to be released when it ends; -1 when all slots are in use
+   */
+  acquire(role: Role, maxPayload: number, maxFragments: number): number {
+    let slot = this.#free.pop()
+    if (slot === undefined) {
+      if (this.#fresh === this.slots) return -1
+      slot = this.#fresh++
+    }
+    this.#used[slot] = 1
+    this.#exports.open(slot, role === 'server' ? ROLE_SERVER : ROLE_CLIENT, maxPayload, maxFragments)
+    return slot
+  }
+
+  /**
+   * Ends a connection.
+   *
+   * @throws StateError when the slot is not in use
+   */
+  release(slot: number): void {
+    if (this.#used[slot] !== 1) {
+      throw new StateError(
+        'ERR_CODEC_SLOT_FREE',
+        `slot ${slot} is not in use: release it once, after acquire()`,
+      )
+    }
+    this.#used[slot] = 0
+    this.#free.push(slot)
+  }
+
+  /**
+   * Decodes every frame of the next `length` bytes of a connection, payloads in place, into `events`. The last event
+   * may be a violation, after which the connection has no more events.
+   *
+   * @returns the number of events, valid until the next call
+   */
+  decode(slot: number, length: number, offset: number = this.readOffset): number {
+    return this.#exports.decode(slot, offset, length)
+  }
+
+  /**
+   * How many bytes the last `decode` took. Fewer than it was given only when the event table was full, which a read
+   * arena of masked frames can't bring about: a client decodes the rest with another call.
+   */
+  consumed(): number {
+    return this.#exports.consumed()
+  }
+
+  /**
+   * Masks in place (RFC 6455 5.3).
+   *
+   * @param key the masking key, its first byte lowest
+   * @param phase how many bytes of the same payload were masked before
+   */
+  mask(offset: number, length: number, key: number, phase: number): void {
+    this.#exports.mask(offset, length, key, phase)
+  }
+
+  /**
+   * Continues a validation of UTF-8 that begins in state UTF8_COMPLETE.
+   *
+   * @returns the new state: UTF8_COMPLETE, 1 to 7 inside a character, UTF8_INVALID for ever after an invalid byte
+   */
+  validateUtf8(offset: number, length: number, state: number): number {
+    return this.#exports.validateUtf8(offset, length, state)
+  }
+
+  /** Where the byte is that made the last `validateUtf8` return UTF8_INVALID. */
+  invalidOffset(): number {
+    return this.#exports.invalidOffset()
+  }
+}
