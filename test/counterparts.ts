@@ -30,7 +30,7 @@ function isExecutable(path: string): boolean {
 
 /** Path of the Chromium to test with, undefined where there is none. */
 export function chromiumPath(): string | undefined {
-  return (process.env['PATH'] ?? '')
+  return (process.env.PATH ?? '')
     .split(delimiter)
     .map(directory => join(directory, 'chromium'))
     .find(isExecutable)

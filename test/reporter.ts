@@ -77,5 +77,5 @@ export class SummaryReporter implements Reporter {
 }
 
 function isCI(): boolean {
-  return !['', '0', 'false', undefined].includes(process.env['CI'])
+  return !['', '0', 'false', undefined].includes(process.env.CI)
 }
