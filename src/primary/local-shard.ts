@@ -1,0 +1,91 @@
+import type { Socket } from 'node:net'
+import { ShardError } from '../errors.js'
+import type { Ledger } from '../ledger.js'
+import { CloseCode } from '../rfc6455.js'
+import { type RunningShard, startShard } from '../shard/shard.js'
+import type { ShardLauncher, ShardProcess } from './shard-process.js'
+import type { CommonTask } from './thread-shard.js'
+
+/**
+ * The one shard of a platform that can't hand sockets to threads: it runs in the primary's thread, so that what
+ * crashes it ends the process.
+ */
+export class LocalLauncher implements ShardLauncher {
+  readonly #task: CommonTask
+
+  constructor(task: CommonTask) {
+    this.#task = task
+  }
+
+  launch(index: number, ledger: Ledger): ShardProcess {
+    return new LocalShard(startShard({ ...this.#task, index, ledger: ledger.memory }), index)
+  }
+
+  beginClose(): void {}
+
+  async close(): Promise<void> {}
+}
+
+class LocalShard implements ShardProcess {
+  readonly ready: Promise<void>
+  readonly ended: Promise<ShardError | undefined>
+  readonly #index: number
+  #shard: RunningShard | undefined
+  #stopping = false
+  #becomeReady: () => void = () => {}
+  #end: (error: ShardError | undefined) => void = () => {}
+
+  constructor(starting: Promise<RunningShard>, index: number) {
+    this.#index = index
+    this.ready = new Promise(resolve => {
+      this.#becomeReady = resolve
+    })
+    this.ended = new Promise(resolve => {
+      this.#end = resolve
+    })
+    void this.#start(starting)
+  }
+
+  send(socket: Socket, admission: number): boolean {
+    if (this.#shard === undefined) {
+      socket.destroy()
+      return false
+    }
+    this.#shard.adoptSocket(socket, admission)
+    return true
+  }
+
+  stop(code: number, timeoutMs: number): void {
+    this.#stopping = true
+    void this.#stop(code, timeoutMs)
+  }
+
+  /** Of a thread's own code nothing can be cut short: what goes on in it goes on. */
+  kill(): void {
+    if (!this.#stopping) this.stop(CloseCode.GOING_AWAY, 0)
+    this.#end(new ShardError('ERR_SHARD_KILLED', `shard ${this.#index} was terminated`))
+  }
+
+  async #start(starting: Promise<RunningShard>): Promise<void> {
+    try {
+      this.#shard = await starting
+      this.#becomeReady()
+    } catch (error) {
+      this.#fail('ERR_SHARD_APP', 'the application failed to start in', error)
+    }
+  }
+
+  async #stop(code: number, timeoutMs: number): Promise<void> {
+    try {
+      await this.#shard?.stop(code, timeoutMs)
+      this.#end(undefined)
+    } catch (error) {
+      this.#fail('ERR_SHARD_CRASHED', 'the application failed to stop in', error)
+    }
+  }
+
+  #fail(code: string, what: string, cause: unknown): void {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    this.#end(new ShardError(code, `${what} shard ${this.#index}: ${text}`, { cause }))
+  }
+}

@@ -1,0 +1,251 @@
+import { EventEmitter } from 'node:events'
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { compileCodec } from '../codec/module.js'
+import { OptionError, type ShardError } from '../errors.js'
+import { CloseCode, isValidCloseCode } from '../rfc6455.js'
+import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
+import { Admission, type Denial } from './admission.js'
+import { type Balancer, createBalancer } from './balance.js'
+import { clientKey } from './client-key.js'
+import { findHandoff, type HandoffWay } from './handoff.js'
+import { listen } from './listen.js'
+import type { ShardLauncher } from './shard-process.js'
+import { ShardSlot, type ShardStats, type Traffic } from './shard-slot.js'
+import { BACKOFF, type Backoff, Supervisor } from './supervisor.js'
+import { type CommonTask, ThreadLauncher } from './thread-shard.js'
+
+/** Connections that were accepted and closed at once, by reason. */
+export interface RefusedStats extends Record<Denial, number> {
+  /** No shard was ready, or all were full. */
+  noShard: number
+  /** The client was gone already, or the process had no descriptor left to hand it over with. */
+  handoff: number
+}
+
+export interface ServerStats {
+  /** Connections accepted, the refused ones included. */
+  accepted: number
+  refused: RefusedStats
+  /** Connections that the system could not give to the process. */
+  acceptErrors: number
+  /** Connections that count for `maxConnections` now. */
+  admitted: number
+  total: Traffic
+  shards: ShardStats[]
+}
+
+export interface CloseOptions {
+  /** Milliseconds that the connections and the application get to end. Default: the option `stopTimeoutMs`. */
+  timeoutMs?: number | undefined
+  /** The close code that clients get. Default 1001 (going away). */
+  code?: number | undefined
+}
+
+export interface ServerEvents {
+  /**
+   * A shard failed; its connections are lost, and another is started in its place. If nobody listens, the error is
+   * written to stderr.
+   */
+  shardError: [error: ShardError, index: number]
+  /** `close` is done. */
+  close: []
+}
+
+/**
+ * What tests replace.
+ *
+ * @internal
+ */
+export interface ServerParts {
+  workerFile?: string
+  handoff?: HandoffWay
+  backoff?: Backoff
+}
+
+const WORKER_FILE = fileURLToPath(new URL('../shard/worker.js', import.meta.url))
+
+const TRAFFIC: readonly (keyof Traffic)[] = [
+  'sockets',
+  'socketsTotal',
+  'connections',
+  'connectionsTotal',
+  'handshakesRefused',
+  'messagesIn',
+  'messagesOut',
+  'bytesIn',
+  'bytesOut',
+  'messagesDropped',
+  'pongsSkipped',
+]
+
+/** A running server: accepts connections and hands each to a shard. Made by `serve`. */
+export class Server extends EventEmitter<ServerEvents> {
+  readonly #options: ResolvedOptions
+  readonly #slots: readonly ShardSlot[]
+  readonly #supervisor: Supervisor
+  readonly #admission: Admission
+  readonly #balance: Balancer
+  readonly #needsKey: boolean
+  readonly #refused: RefusedStats = { maxConnections: 0, maxConnectionsPerIp: 0, noShard: 0, handoff: 0 }
+  #accepted = 0
+  #acceptErrors = 0
+  #listener: NetServer | undefined
+  #address: AddressInfo | undefined
+  #closed: Promise<void> | undefined
+
+  private constructor(options: ResolvedOptions, launcher: ShardLauncher, workers: number, backoff: Backoff) {
+    super()
+    this.#options = options
+    this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp)
+    this.#balance = createBalancer(options.balance)
+    this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
+    this.#slots = Array.from({ length: workers }, (_, index) => new ShardSlot(index, this.#admission))
+    this.#supervisor = new Supervisor({
+      slots: this.#slots,
+      launcher,
+      startTimeoutMs: options.startTimeoutMs,
+      backoff,
+      onFailure: (error, index) => this.#report(error, index),
+    })
+  }
+
+  /** @internal Starts the shards, then listens: no client ever meets a server that is not ready. */
+  static async start(options: ResolvedOptions, parts: ServerParts = {}): Promise<Server> {
+    const openLine = await findHandoff(parts.handoff)
+    const workers = openLine === undefined ? 1 : options.workers
+    const task: CommonTask = {
+      workers,
+      app: options.app,
+      options: options.connection,
+      logLevel: options.logLevel,
+      codecModule: compileCodec(),
+    }
+    let launcher: ShardLauncher
+    if (openLine === undefined) {
+      const { LocalLauncher } = await import('./local-shard.js')
+      launcher = new LocalLauncher(task)
+      warnOfLocalShard(options)
+    } else {
+      launcher = new ThreadLauncher(parts.workerFile ?? WORKER_FILE, task, openLine, options.resourceLimits)
+    }
+    const server = new Server(options, launcher, workers, parts.backoff ?? BACKOFF)
+    await server.#supervisor.start()
+    try {
+      await server.#listen()
+    } catch (error) {
+      await server.close()
+      throw error
+    }
+    return server
+  }
+
+  /** The address and port in use; null once the server does not listen any more. */
+  address(): AddressInfo | null {
+    return this.#closed === undefined ? (this.#address ?? null) : null
+  }
+
+  /** What has happened so far. Cheap enough to be asked every second. */
+  stats(): ServerStats {
+    const shards = this.#slots.map(slot => slot.stats())
+    const total = Object.fromEntries(
+      TRAFFIC.map(name => [name, shards.reduce((sum, shard) => sum + shard[name], 0)]),
+    ) as unknown as Traffic
+    return {
+      accepted: this.#accepted,
+      refused: { ...this.#refused },
+      acceptErrors: this.#acceptErrors,
+      admitted: this.#admission.held,
+      total,
+      shards,
+    }
+  }
+
+  /**
+   * Stops listening, closes all connections, waits for the application's `stop` hooks, and ends the shards; what has
+   * not ended in time is cut. A second call gives the promise of the first.
+   *
+   * @throws OptionError (`ERR_OPTION`) for a bad time or close code
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    const { timeoutMs = this.#options.stopTimeoutMs, code = CloseCode.GOING_AWAY } = options
+    const { min, max } = OPTIONS.stopTimeoutMs
+    if (!Number.isInteger(timeoutMs) || timeoutMs < min || timeoutMs > max) {
+      const range = describeRange('stopTimeoutMs')
+      throw new OptionError('ERR_OPTION', `timeoutMs must be ${range}, not ${String(timeoutMs)}`)
+    }
+    if (!isValidCloseCode(code)) {
+      throw new OptionError('ERR_OPTION', `code must be a close code that may be sent, not ${String(code)}`)
+    }
+    this.#closed ??= this.#close(code, timeoutMs)
+    return this.#closed
+  }
+
+  async #close(code: number, timeoutMs: number): Promise<void> {
+    // Accepted sockets are the shards', so that closing the listener does not wait for them.
+    this.#listener?.close()
+    await this.#supervisor.stop(code, timeoutMs)
+    this.emit('close')
+  }
+
+  async #listen(): Promise<void> {
+    const { port, host, backlog } = this.#options
+    const listener = await listen({
+      port,
+      host,
+      backlog,
+      onSocket: socket => this.#accept(socket),
+      onAcceptError: () => this.#acceptErrors++,
+    })
+    this.#listener = listener
+    this.#address = listener.address() as AddressInfo
+  }
+
+  #accept(socket: Socket): void {
+    this.#accepted++
+    for (const slot of this.#slots) slot.takeReleased()
+    let key = ''
+    if (this.#needsKey) {
+      const { remoteAddress } = socket
+      if (remoteAddress === undefined) {
+        this.#refused.handoff++
+        socket.destroy()
+        return
+      }
+      key = clientKey(remoteAddress)
+    }
+    const denial = this.#admission.denial(key)
+    if (denial !== undefined) {
+      this.#refused[denial]++
+      socket.destroy()
+      return
+    }
+    const slot = this.#slots[this.#balance(this.#slots, key)]
+    if (slot === undefined) {
+      this.#refused.noShard++
+      socket.destroy()
+    } else if (!slot.handOver(socket, key)) {
+      this.#refused.handoff++
+    }
+  }
+
+  #report(error: ShardError, index: number): void {
+    if (this.listenerCount('shardError') > 0) {
+      this.emit('shardError', error, index)
+    } else if (this.#options.logLevel !== 'silent') {
+      const { cause } = error
+      const stack = cause instanceof Error && cause.stack !== undefined ? `\n${cause.stack}` : ''
+      process.stderr.write(`shardws: ${error.message}; another takes its place${stack}\n`)
+    }
+  }
+}
+
+let warned = false
+
+function warnOfLocalShard(options: ResolvedOptions): void {
+  if (warned || options.logLevel === 'silent' || options.logLevel === 'error') return
+  warned = true
+  process.stderr.write(
+    'shardws: this platform cannot hand sockets to threads (it needs Node 24.21, or koffi): one shard runs in the main thread\n',
+  )
+}

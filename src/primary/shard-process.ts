@@ -1,0 +1,29 @@
+import type { Socket } from 'node:net'
+import type { ShardError } from '../errors.js'
+import type { Ledger } from '../ledger.js'
+
+/** One life of a shard, from its start to its end, as the primary sees it. */
+export interface ShardProcess {
+  /** Resolves when the application is started and sockets are welcome. Never rejects; stays pending if it ends first. */
+  readonly ready: Promise<void>
+  /**
+   * Resolves when it is over and everything it had is released: with what ended it, or undefined when it was asked
+   * to end. Never rejects.
+   */
+  readonly ended: Promise<ShardError | undefined>
+  /** Hands over an accepted socket of which nothing was read. See `HandoffLine.send`. */
+  send(socket: Socket, admission: number): boolean
+  /** Asks it to close its connections with `code`, to cut what is left after `timeoutMs`, and to end. */
+  stop(code: number, timeoutMs: number): void
+  /** Ends it at once. */
+  kill(): void
+}
+
+/** Starts shards, each time with the ledger of a new life. */
+export interface ShardLauncher {
+  launch(index: number, ledger: Ledger): ShardProcess
+  /** No shard is to be replaced any more. */
+  beginClose(): void
+  /** Releases what the shards shared. All of them have ended. */
+  close(): Promise<void>
+}

@@ -1,0 +1,150 @@
+import type { Socket } from 'node:net'
+import { Counter, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import type { Admission } from './admission.js'
+import type { Candidate } from './balance.js'
+import type { ShardProcess } from './shard-process.js'
+
+/**
+ * - `starting`: its application is being loaded;
+ * - `ready`: it takes connections;
+ * - `waiting`: it failed, and is started again in a while;
+ * - `stopping`: it closes its connections;
+ * - `stopped`
+ */
+export type ShardState = 'starting' | 'ready' | 'waiting' | 'stopping' | 'stopped'
+
+/** What is counted of one shard, or of all. Counts go on when a shard is replaced. */
+export interface Traffic {
+  /** Sockets that are there: WebSocket connections, opening handshakes and plain HTTP. */
+  sockets: number
+  /** Sockets there ever were. */
+  socketsTotal: number
+  /** WebSocket connections that are open. */
+  connections: number
+  /** WebSocket connections ever opened. */
+  connectionsTotal: number
+  /** Opening requests that were refused with an HTTP status. */
+  handshakesRefused: number
+  messagesIn: number
+  messagesOut: number
+  /** Bytes on the wire: handshakes and frames. */
+  bytesIn: number
+  bytesOut: number
+  /** Messages that `send` did not accept. */
+  messagesDropped: number
+  /** Pings that were not answered since a later one was waiting already. */
+  pongsSkipped: number
+}
+
+export interface ShardStats extends Traffic {
+  index: number
+  state: ShardState
+  /** How often it was started again. */
+  restarts: number
+  /** Connections on their way to it. */
+  inFlight: number
+  /** Milliseconds by which its event loop was late, mean of the last second. */
+  eventLoopDelayMs: number
+}
+
+/** The place of one shard, which lives on when the shard itself is replaced. */
+export class ShardSlot implements Candidate {
+  readonly index: number
+  state: ShardState = 'waiting'
+  restarts = 0
+  connections = 0
+  readonly #admission: Admission
+  /** Counters of the lives that are over. */
+  readonly #past: Float64Array
+  #ledger = new Ledger()
+  #process: ShardProcess | undefined
+
+  constructor(index: number, admission: Admission) {
+    this.index = index
+    this.#admission = admission
+    this.#past = new Float64Array(this.#ledger.counters.length)
+  }
+
+  get process(): ShardProcess | undefined {
+    return this.#process
+  }
+
+  get takes(): boolean {
+    return this.state === 'ready' && this.connections < MAX_CONNECTIONS_PER_SHARD
+  }
+
+  /** A new life begins. */
+  begin(launch: (ledger: Ledger) => ShardProcess): ShardProcess {
+    this.#ledger = new Ledger()
+    this.#process = launch(this.#ledger)
+    this.state = 'starting'
+    return this.#process
+  }
+
+  /** The life is over: what was admitted to it has ended. */
+  end(): void {
+    this.takeReleased()
+    this.#admission.releaseAll(this.index)
+    this.connections = 0
+    this.#process = undefined
+
+    const { counters } = this.#ledger
+    // What it could not count any more.
+    counters[Counter.ENDED] = counters[Counter.ADOPTED]
+    counters[Counter.CLOSED] = counters[Counter.OPENED]
+    counters[Counter.LOOP_DELAY_MS] = 0
+    for (let counter = 0; counter < counters.length; counter++) {
+      this.#past[counter] = this.#count(counter)
+    }
+    counters.fill(0)
+  }
+
+  /** Hands over a connection. See `HandoffLine.send`. */
+  handOver(socket: Socket, key: string): boolean {
+    const admission = this.#admission.admit(key, this.index)
+    this.connections++
+    if (this.#process?.send(socket, admission)) return true
+    this.#release(admission)
+    return false
+  }
+
+  /** Learns which connections have ended. */
+  takeReleased(): void {
+    for (;;) {
+      const admission = this.#ledger.takeReleased()
+      if (admission < 0) return
+      this.#release(admission)
+    }
+  }
+
+  stats(): ShardStats {
+    this.takeReleased()
+    const sockets = this.#count(Counter.ADOPTED) - this.#count(Counter.ENDED)
+    return {
+      index: this.index,
+      state: this.state,
+      restarts: this.restarts,
+      inFlight: Math.max(0, this.connections - sockets),
+      eventLoopDelayMs: this.#count(Counter.LOOP_DELAY_MS),
+      sockets,
+      socketsTotal: this.#count(Counter.ADOPTED),
+      connections: this.#count(Counter.OPENED) - this.#count(Counter.CLOSED),
+      connectionsTotal: this.#count(Counter.OPENED),
+      handshakesRefused: this.#count(Counter.REFUSED),
+      messagesIn: this.#count(Counter.MESSAGES_IN),
+      messagesOut: this.#count(Counter.MESSAGES_OUT),
+      bytesIn: this.#count(Counter.BYTES_IN),
+      bytesOut: this.#count(Counter.BYTES_OUT),
+      messagesDropped: this.#count(Counter.DROPPED),
+      pongsSkipped: this.#count(Counter.PONGS_SKIPPED),
+    }
+  }
+
+  #release(admission: number): void {
+    if (this.#admission.release(admission, this.index)) this.connections--
+  }
+
+  #count(counter: number): number {
+    return this.#past[counter] + this.#ledger.counters[counter]
+  }
+}

@@ -1,0 +1,166 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ShardError } from '../errors.js'
+import type { ShardLauncher } from './shard-process.js'
+import type { ShardSlot } from './shard-slot.js'
+
+/** Waits before a failed shard is started again. */
+export interface Backoff {
+  /** After the first failure; it doubles with every other. */
+  firstMs: number
+  maxMs: number
+  /** A shard that was ready for as long as this begins with `firstMs` again. */
+  healthyMs: number
+}
+
+export const BACKOFF: Backoff = { firstMs: 100, maxMs: 10_000, healthyMs: 60_000 }
+
+/** What a shard gets beyond the stop time-out to end by itself, and a terminated thread to be gone. */
+const GRACE_MS = 1000
+
+export interface SupervisorOptions {
+  slots: readonly ShardSlot[]
+  launcher: ShardLauncher
+  /** Milliseconds from the start of a shard until it must be ready. */
+  startTimeoutMs: number
+  backoff: Backoff
+  /** A shard failed after start-up. It is replaced, whatever is done about it. */
+  onFailure: (error: ShardError, index: number) => void
+}
+
+/**
+ * Keeps every slot filled with a running shard: at start-up all or none, later each again and again, for ever.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  /** By slot: the next wait before a new start. */
+  readonly #delaysMs: number[]
+  readonly #waits = new Set<NodeJS.Timeout>()
+  /** Settles the promise of `start`; undefined before and after. */
+  #starting: { ready: (slot: ShardSlot) => void; failed: (error: ShardError) => void } | undefined
+  #stopping = false
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#delaysMs = options.slots.map(() => options.backoff.firstMs)
+  }
+
+  /**
+   * Starts all shards and resolves when all are ready.
+   *
+   * @throws ShardError when one of them fails; all have ended then
+   */
+  async start(): Promise<void> {
+    const { slots } = this.#options
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const missing = new Set(slots)
+        this.#starting = {
+          ready(slot) {
+            missing.delete(slot)
+            if (missing.size === 0) resolve()
+          },
+          failed: reject,
+        }
+        for (const slot of slots) this.#begin(slot)
+      })
+    } catch (error) {
+      await this.#end()
+      throw error
+    } finally {
+      this.#starting = undefined
+    }
+  }
+
+  /**
+   * Asks all shards to close their connections with `code` and resolves when all have ended, at the latest a moment
+   * after `timeoutMs`.
+   */
+  async stop(code: number, timeoutMs: number): Promise<void> {
+    this.#stopping = true
+    this.#options.launcher.beginClose()
+    const endings: Promise<unknown>[] = []
+    for (const slot of this.#options.slots) {
+      if (slot.process === undefined) continue
+      endings.push(slot.process.ended)
+      if (slot.state === 'ready') slot.process.stop(code, timeoutMs)
+      else slot.process.kill()
+      slot.state = 'stopping'
+    }
+    await within(timeoutMs + GRACE_MS, Promise.all(endings))
+    await this.#end()
+  }
+
+  /** Terminates what is left. A thread that is inside a blocking system call is not waited for. */
+  async #end(): Promise<void> {
+    const { slots, launcher } = this.#options
+    this.#stopping = true
+    for (const wait of this.#waits) clearTimeout(wait)
+    launcher.beginClose()
+    const left = slots.map(slot => slot.process).filter(process => process !== undefined)
+    for (const process of left) process.kill()
+    const gone = Promise.all(left.map(process => process.ended)).then(() => launcher.close())
+    await within(GRACE_MS, gone)
+    for (const slot of slots) slot.state = 'stopped'
+  }
+
+  #begin(slot: ShardSlot): void {
+    const { launcher, startTimeoutMs } = this.#options
+    const process = slot.begin(ledger => launcher.launch(slot.index, ledger))
+    let late: ShardError | undefined
+    let readyAt: number | undefined
+    const limit = setTimeout(() => {
+      const text = `shard ${slot.index} was not ready after ${startTimeoutMs} ms (startTimeoutMs)`
+      late = new ShardError('ERR_SHARD_START_TIMEOUT', text)
+      process.kill()
+    }, startTimeoutMs)
+
+    const awaitReady = async () => {
+      await process.ready
+      clearTimeout(limit)
+      if (this.#stopping || late !== undefined || slot.process !== process) return
+      slot.state = 'ready'
+      readyAt = performance.now()
+      this.#starting?.ready(slot)
+    }
+    const awaitEnd = async () => {
+      const failure = await process.ended
+      clearTimeout(limit)
+      slot.end()
+      slot.state = this.#stopping ? 'stopped' : 'waiting'
+      const error = late ?? failure
+      if (error !== undefined) this.#failed(slot, error, readyAt)
+    }
+    void awaitReady()
+    void awaitEnd()
+  }
+
+  #failed(slot: ShardSlot, error: ShardError, readyAt: number | undefined): void {
+    if (this.#starting !== undefined) {
+      this.#starting.failed(error)
+      return
+    }
+    // Whoever stops the shards terminates them too, when the time is over.
+    if (this.#stopping && error.code === 'ERR_SHARD_KILLED') return
+    this.#options.onFailure(error, slot.index)
+    if (this.#stopping) return
+
+    const { firstMs, maxMs, healthyMs } = this.#options.backoff
+    const wasHealthy = readyAt !== undefined && performance.now() - readyAt >= healthyMs
+    const delayMs = wasHealthy ? firstMs : this.#delaysMs[slot.index]
+    this.#delaysMs[slot.index] = Math.min(delayMs * 2, maxMs)
+    const wait = setTimeout(() => {
+      this.#waits.delete(wait)
+      slot.restarts++
+      this.#begin(slot)
+    }, delayMs)
+    this.#waits.add(wait)
+  }
+}
+
+/** Waits for `promise`, which never rejects, `limitMs` at most. */
+async function within(limitMs: number, promise: Promise<unknown>): Promise<void> {
+  const cancel = new AbortController()
+  await Promise.race([promise, sleep(limitMs, undefined, { signal: cancel.signal }).catch(() => {})])
+  cancel.abort()
+}

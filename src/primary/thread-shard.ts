@@ -1,0 +1,132 @@
+import type { Socket } from 'node:net'
+import type { ResourceLimits } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { ShardError } from '../errors.js'
+import type { Ledger } from '../ledger.js'
+import type { FromShard, ShardTask, ToShard } from '../messages.js'
+import type { HandoffLine, OpenLine } from './handoff.js'
+import { ShardPool, type ThreadEnd, type ThreadRun } from './pool.js'
+import type { ShardLauncher, ShardProcess } from './shard-process.js'
+
+/** What all shards of a server are started with. */
+export type CommonTask = Omit<ShardTask, 'index' | 'port' | 'ledger'>
+
+/** Shards that are threads. */
+export class ThreadLauncher implements ShardLauncher {
+  readonly #pool: ShardPool
+  readonly #task: CommonTask
+  readonly #openLine: OpenLine
+
+  constructor(
+    workerFile: string,
+    task: CommonTask,
+    openLine: OpenLine,
+    resourceLimits: ResourceLimits | undefined,
+  ) {
+    this.#pool = new ShardPool(workerFile, task.workers, resourceLimits)
+    this.#task = task
+    this.#openLine = openLine
+  }
+
+  launch(index: number, ledger: Ledger): ShardProcess {
+    const { port1, port2 } = new MessageChannel()
+    const run = this.#pool.run({ ...this.#task, index, port: port2, ledger: ledger.memory })
+    return new ThreadShard(index, run, port1, this.#openLine(port1, ledger))
+  }
+
+  beginClose(): void {
+    this.#pool.beginClose()
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close()
+  }
+}
+
+class ThreadShard implements ShardProcess {
+  readonly ready: Promise<void>
+  readonly ended: Promise<ShardError | undefined>
+  readonly #index: number
+  readonly #run: ThreadRun
+  /** While it is open, it also keeps the process alive for the shard's connections. */
+  readonly #port: MessagePort
+  readonly #line: HandoffLine
+  #becomeReady: () => void = () => {}
+  #failure: Error | undefined
+  #stopping = false
+
+  constructor(index: number, run: ThreadRun, port: MessagePort, line: HandoffLine) {
+    this.#index = index
+    this.#run = run
+    this.#port = port
+    this.#line = line
+    this.ready = new Promise(resolve => {
+      this.#becomeReady = resolve
+    })
+    port.on('message', (message: FromShard) => this.#receive(message))
+    this.ended = run.ended.then(end => {
+      // What the thread said last may still be under way.
+      for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port)) {
+        this.#receive(last.message)
+      }
+      port.close()
+      line.close()
+      return this.#verdict(end)
+    })
+  }
+
+  send(socket: Socket, admission: number): boolean {
+    return this.#line.send(socket, admission)
+  }
+
+  stop(code: number, timeoutMs: number): void {
+    this.#stopping = true
+    const message: ToShard = { type: 'stop', code, timeoutMs }
+    this.#port.postMessage(message)
+  }
+
+  kill(): void {
+    this.#run.kill()
+  }
+
+  #receive(message: FromShard): void {
+    switch (message.type) {
+      case 'ready':
+        this.#becomeReady()
+        break
+      case 'failed':
+        this.#failure = message.error
+        break
+      case 'stopped':
+        // The end of the task is what counts.
+        break
+      // no default
+    }
+  }
+
+  #verdict(end: ThreadEnd): ShardError | undefined {
+    const shard = `shard ${this.#index}`
+    if (this.#failure !== undefined) {
+      const text = `the application failed to start in ${shard}: ${describe(this.#failure)}`
+      return new ShardError('ERR_SHARD_APP', text, { cause: this.#failure })
+    }
+    if (end.kind === 'returned') {
+      return this.#stopping ? undefined : new ShardError('ERR_SHARD_ENDED', `${shard} ended by itself`)
+    }
+    if (end.kind === 'killed') return new ShardError('ERR_SHARD_KILLED', `${shard} was terminated`)
+    if (end.kind === 'exited') {
+      return new ShardError('ERR_SHARD_EXITED', `${shard} called process.exit(${end.code})`)
+    }
+    const { error } = end
+    if ((error as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+      return new ShardError('ERR_SHARD_OUT_OF_MEMORY', `${shard} ran out of memory`, { cause: error })
+    }
+    return new ShardError('ERR_SHARD_CRASHED', `${shard} crashed: ${describe(error)}`, { cause: error })
+  }
+}
+
+/** The first line of an error's text: the rest is in the cause. */
+function describe(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return text.split('\n', 1)[0]
+}

@@ -1,0 +1,252 @@
+import { statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import type { ResourceLimits } from 'node:worker_threads'
+import { OptionError } from './errors.js'
+import type { Balance, ConnectionOptions, LogLevel } from './options.js'
+
+/** The part of the options that concerns the primary thread. */
+export interface PrimaryOptions {
+  /** TCP port; 0 for any free one. 0 to 65535, default 9000. */
+  port: number
+  /** Address to listen at. Default `0.0.0.0`: every IPv4 address of the machine; `::` for IPv6 too. */
+  host: string
+  /** Connections that the kernel keeps until they are accepted. 1 to 65535, default 1000. */
+  backlog: number
+  /** Shards, each a thread. 1 to 1024, default `os.availableParallelism()`. */
+  workers: number
+  /** The application module: a path, relative to the working directory, or a URL. Default: the built-in one. */
+  app: string | URL | undefined
+  /** How a connection's shard is chosen. Default `least-connections`. */
+  balance: Balance
+  /**
+   * Connections at a time; what comes beyond is closed at once. 1 to 10,000,000, default 1,000,000; not more than
+   * 131,072 for each of `workers` in any case.
+   */
+  maxConnections: number
+  /**
+   * Connections at a time from one client: one IPv4 address, or one /64 network of IPv6. 0 to 10,000,000, default 0:
+   * no limit.
+   */
+  maxConnectionsPerIp: number
+  /** Milliseconds that `close` gives the connections and the application to end. 0 to 86,400,000, default 10000. */
+  stopTimeoutMs: number
+  /** Milliseconds a shard has to load and start the application. 1 to 86,400,000, default 30000. */
+  startTimeoutMs: number
+  /** What is written to stderr. Default `info`. */
+  logLevel: LogLevel
+  /** Limits of each shard's heap and stack, in MiB; a shard over them is replaced. Default: those of Node. */
+  resourceLimits: ResourceLimits | undefined
+}
+
+type Loose<Options> = { [Name in keyof Options]?: Options[Name] | undefined }
+
+/** Every option of `serve`. What is left out, or undefined, has its default. */
+export interface ServeOptions extends Loose<PrimaryOptions>, Loose<ConnectionOptions> {}
+
+/** How an option is checked and described. */
+export type OptionRule =
+  | { kind: 'integer'; default: number; min: number; max: number; text: string }
+  | { kind: 'choice'; default: string; choices: readonly string[]; text: string }
+  /** `wants` says what it must be where `accepts` says it is not. */
+  | { kind: 'other'; default: unknown; wants: string; accepts: (value: unknown) => boolean; text: string }
+
+const MAX_INT32 = 2 ** 31 - 1
+const DAY_MS = 86_400_000
+
+/** Token of RFC 9110 5.6.2, which a subprotocol's name is (RFC 6455 4.1). */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+const RESOURCE_LIMITS = [
+  'maxOldGenerationSizeMb',
+  'maxYoungGenerationSizeMb',
+  'codeRangeSizeMb',
+  'stackSizeMb',
+]
+
+/** The one table of defaults and ranges; help texts and documentation are made from it or checked against it. */
+export const OPTIONS = {
+  port: integer(9000, 0, 65_535, 'TCP port; 0 for any free one'),
+  host: other('0.0.0.0', 'a host name or address', isNonEmptyString, 'address to listen at'),
+  backlog: integer(1000, 1, 65_535, 'connections the kernel keeps until they are accepted'),
+  workers: integer(availableParallelism(), 1, 1024, 'shards, each a thread'),
+  app: other(
+    undefined,
+    'the path or the URL of a module',
+    value => isNonEmptyString(value) || value instanceof URL,
+    'application module; the built-in one by default',
+  ),
+  balance: choice(
+    'least-connections',
+    ['least-connections', 'round-robin', 'client-address'],
+    "how a connection's shard is chosen",
+  ),
+  maxConnections: integer(1_000_000, 1, 10_000_000, 'connections at a time'),
+  maxConnectionsPerIp: integer(0, 0, 10_000_000, 'connections at a time from one client; 0 for no limit'),
+  stopTimeoutMs: integer(10_000, 0, DAY_MS, 'milliseconds that connections get to end when the server stops'),
+  startTimeoutMs: integer(30_000, 1, DAY_MS, 'milliseconds a shard has to start the application'),
+  logLevel: choice('info', ['silent', 'error', 'warn', 'info', 'debug'], 'what is written to stderr'),
+  resourceLimits: other(
+    undefined,
+    `an object of positive numbers named ${RESOURCE_LIMITS.join(', ')}`,
+    isResourceLimits,
+    "limits of each shard's heap and stack, in MiB",
+  ),
+  path: other(
+    undefined,
+    'a path that begins with / and has no query',
+    value => typeof value === 'string' && /^\/[!-"$->@-~]*$/.test(value),
+    'only upgrades of this path are accepted',
+  ),
+  origins: other(undefined, 'a list of strings', isStrings, 'allowed values of Origin; any by default'),
+  protocols: other(
+    [],
+    'a list of different subprotocol names (tokens of RFC 9110)',
+    value =>
+      isStrings(value) && value.every(name => TOKEN.test(name)) && new Set(value).size === value.length,
+    'subprotocols the server speaks',
+  ),
+  maxHeaderBytes: integer(16_384, 128, 65_536, "bytes of the opening request's head"),
+  maxHeaderLines: integer(100, 1, 2000, 'header lines of the opening request'),
+  maxPayload: integer(2 ** 20, 0, 536_870_888, 'bytes of a message'),
+  maxFragments: integer(2 ** 20, 1, 2 ** 32 - 1, 'frames of a message'),
+  maxBackpressure: integer(2 ** 20, 0, MAX_INT32, 'bytes that may wait for a peer that does not read'),
+  backpressurePolicy: choice('close', ['close', 'drop'], 'what happens to a message beyond maxBackpressure'),
+  highWaterMark: integer(
+    2 ** 16,
+    0,
+    MAX_INT32,
+    'bytes waiting for a peer from which on nothing is read from it',
+  ),
+  handshakeTimeoutMs: integer(10_000, 1, DAY_MS, 'milliseconds for the opening handshake'),
+  idlePingMs: integer(30_000, 0, DAY_MS, 'milliseconds of silence after which a peer is pinged; 0 for never'),
+  idleTimeoutMs: integer(
+    60_000,
+    0,
+    DAY_MS,
+    'milliseconds of silence after which a peer is dropped; 0 for never',
+  ),
+  closeTimeoutMs: integer(5000, 1, DAY_MS, 'milliseconds for the closing handshake'),
+} satisfies Record<keyof PrimaryOptions | keyof ConnectionOptions, OptionRule>
+
+export type OptionName = keyof typeof OPTIONS
+
+/** Everything `serve` needs, complete and checked. */
+export interface ResolvedOptions extends Omit<PrimaryOptions, 'app'> {
+  /** URL of the application module. */
+  app: string | undefined
+  connection: ConnectionOptions
+}
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws OptionError (`ERR_OPTION`) that names the option, its value and what it may be
+ */
+export function resolveOptions(options: ServeOptions): ResolvedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new OptionError('ERR_OPTION', `the options must be an object, not ${inspect(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(OPTIONS, name)) {
+      const known = Object.keys(OPTIONS).join(', ')
+      throw new OptionError('ERR_OPTION', `there is no option ${name}; there are: ${known}`)
+    }
+  }
+  const values = {} as Record<OptionName, unknown>
+  for (const name of Object.keys(OPTIONS) as OptionName[]) {
+    const value = options[name]
+    if (value !== undefined) check(name, value)
+    values[name] = value ?? OPTIONS[name].default
+  }
+  const { app, port, host, backlog, workers, balance, logLevel, resourceLimits, ...rest } =
+    values as unknown as PrimaryOptions & ConnectionOptions
+  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...connection } = rest
+  return {
+    app: app === undefined ? undefined : appUrl(app),
+    port,
+    host,
+    backlog,
+    workers,
+    balance,
+    maxConnections,
+    maxConnectionsPerIp,
+    stopTimeoutMs,
+    startTimeoutMs,
+    logLevel,
+    resourceLimits,
+    connection: {
+      ...connection,
+      // They are sent to threads as they are now.
+      origins: connection.origins && [...connection.origins],
+      protocols: [...connection.protocols],
+    },
+  }
+}
+
+/** What an option may be, in words: `1 to 1024`, `close or drop`. */
+export function describeRange(name: OptionName): string {
+  const rule: OptionRule = OPTIONS[name]
+  if (rule.kind === 'integer') return `an integer from ${rule.min} to ${rule.max}`
+  return rule.kind === 'choice' ? `one of ${rule.choices.join(', ')}` : rule.wants
+}
+
+function check(name: OptionName, value: unknown): void {
+  const rule: OptionRule = OPTIONS[name]
+  if (!accepts(rule, value)) {
+    const shown = inspect(value, { depth: 0, maxStringLength: 100, breakLength: Infinity })
+    throw new OptionError('ERR_OPTION', `${name} must be ${describeRange(name)}, not ${shown}`)
+  }
+}
+
+function accepts(rule: OptionRule, value: unknown): boolean {
+  if (rule.kind === 'integer') {
+    return Number.isSafeInteger(value) && (value as number) >= rule.min && (value as number) <= rule.max
+  }
+  return rule.kind === 'choice' ? rule.choices.includes(value as string) : rule.accepts(value)
+}
+
+/** Paths are looked for at once, since a thread's "cannot find module" says less. */
+function appUrl(app: string | URL): string {
+  if (typeof app === 'string' && /^(?:data|node):/.test(app)) return app
+  const isUrl = app instanceof URL || app.startsWith('file:')
+  const url = isUrl ? new URL(app) : pathToFileURL(resolve(app))
+  if (url.protocol !== 'file:') return url.href
+  const path = fileURLToPath(url)
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
+    throw new OptionError('ERR_OPTION', `app must be the path of a module; there is no file ${path}`)
+  }
+  return url.href
+}
+
+function integer(value: number, min: number, max: number, text: string) {
+  return { kind: 'integer', default: value, min, max, text } as const
+}
+
+function choice<Choice extends string>(value: Choice, choices: readonly Choice[], text: string) {
+  return { kind: 'choice', default: value, choices, text } as const
+}
+
+function other(value: unknown, wants: string, test: (value: unknown) => boolean, text: string) {
+  return { kind: 'other', default: value, wants, accepts: test, text } as const
+}
+
+function isNonEmptyString(value: unknown): boolean {
+  return typeof value === 'string' && value.length > 0
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every(element => typeof element === 'string')
+}
+
+function isResourceLimits(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(value).every(
+      ([name, limit]) => RESOURCE_LIMITS.includes(name) && Number.isFinite(limit) && limit > 0,
+    )
+  )
+}

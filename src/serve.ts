@@ -1,0 +1,14 @@
+import { Server } from './primary/server.js'
+import { resolveOptions, type ServeOptions } from './serve-options.js'
+
+/**
+ * Starts a server: its shards first, then it listens.
+ *
+ * @throws OptionError (`ERR_OPTION`) for an option that can't be used, before anything is started; (`ERR_LISTEN`)
+ *   where the port or host can't be
+ * @throws ShardError (`ERR_SHARD_APP`, `ERR_SHARD_START_TIMEOUT`, ...) when the application does not load or start;
+ *   its `cause` is the original error
+ */
+export async function serve(options: ServeOptions = {}): Promise<Server> {
+  return Server.start(resolveOptions(options))
+}
