@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { type Command, parseArguments } from './cli/arguments.js'
+import { helpText } from './cli/help.js'
+import { syntaxFault } from './cli/syntax.js'
+import { OptionError, type ServeOptions, type Server, ShardError, serve } from './index.js'
+
+/** Exit codes: the command line can't be understood; the server can't be started. */
+const BAD_USAGE = 2
+const CANNOT_START = 1
+
+// Whoever started it may have closed the pipe after the first line: a server does not end because nobody reads its log.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
+const command = readCommand()
+switch (command.kind) {
+  case 'help':
+    process.stdout.write(helpText())
+    break
+  case 'version':
+    process.stdout.write(`${packageVersion()}\n`)
+    break
+  case 'serve':
+    await run(command.options)
+    break
+  // no default
+}
+
+function readCommand(): Command {
+  try {
+    return parseArguments(process.argv.slice(2))
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error
+    return fail(error.message, BAD_USAGE)
+  }
+}
+
+async function run(options: ServeOptions): Promise<void> {
+  // Until it listens there is nobody to say goodbye to: a signal ends the process as it always does.
+  const server = await start(options)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(server, signal))
+  const { length } = server.stats().shards
+  process.stdout.write(`listening on ${url(server)} (${length} ${length === 1 ? 'shard' : 'shards'})\n`)
+}
+
+async function start(options: ServeOptions): Promise<Server> {
+  try {
+    return await serve(options)
+  } catch (error) {
+    if (error instanceof OptionError) return fail(error.message, CANNOT_START)
+    if (error instanceof ShardError) return fail(withPlace(error, options.app), CANNOT_START)
+    throw error
+  }
+}
+
+let stopping = false
+
+function stop(server: Server, signal: 'SIGINT' | 'SIGTERM'): void {
+  if (stopping) process.exit(128 + constants.signals[signal])
+  stopping = true
+  process.stdout.write(`${signal}: closing all connections; once more ends it at once\n`)
+  // Whatever an application has left running in this thread must not keep the process.
+  void server.close().then(() => process.exit(0))
+}
+
+function url(server: Server): string {
+  const { address, port, family } = server.address() as { address: string; port: number; family: string }
+  return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+/** Where in the application it happened: its cause's stack, as a rule. */
+function withPlace({ message, cause }: ShardError, app: ServeOptions['app']): string {
+  if (!(cause instanceof Error)) return message
+  const fault = cause instanceof SyntaxError && app !== undefined ? syntaxFault(String(app)) : undefined
+  return `${message}\n${fault ?? cause.stack ?? cause}`
+}
+
+function packageVersion(): string {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(file) as { version: string }).version
+}
+
+function fail(text: string, exitCode: number): never {
+  process.stderr.write(`shardws: ${text}\n`)
+  process.exit(exitCode)
+}
