@@ -1,0 +1,88 @@
+import type { LoadResult } from './load.js'
+import type { LoadOptions } from './load-options.js'
+
+const PERCENTILES = [50, 75, 90, 97.5, 99, 99.9, 99.99] as const
+
+/** A result as plain data: microseconds, messages and bytes. */
+export function reportJson(options: LoadOptions, result: LoadResult): Record<string, unknown> {
+  const { latencies, messages, bytes, seconds } = result
+  return {
+    url: options.url.href,
+    connections: options.connections,
+    pipelining: options.pipelining,
+    size: options.size,
+    kind: options.text ? 'text' : 'binary',
+    rate: options.rate === 0 ? null : options.rate,
+    processes: options.processes,
+    seconds: round(seconds, 3),
+    messages,
+    messagesPerSecond: round(messages / seconds, 1),
+    bytesPerSecond: round(bytes / seconds, 1),
+    perSecond: result.perSecond,
+    latencyUs: {
+      min: round(latencies.min, 1),
+      mean: round(latencies.mean, 1),
+      deviation: round(latencies.deviation, 1),
+      ...Object.fromEntries(PERCENTILES.map(share => [`p${share}`, round(latencies.percentile(share), 1)])),
+      max: round(latencies.max, 1),
+    },
+    connected: result.connected,
+    mismatches: result.mismatches,
+    errors: Object.fromEntries(result.errors),
+  }
+}
+
+/** A result for people. */
+export function reportText(options: LoadOptions, result: LoadResult): string {
+  const { latencies, messages, bytes, seconds, perSecond } = result
+  const shares = PERCENTILES.map(share => latencies.percentile(share))
+  const lines = [
+    table([
+      ['Latency (us)', ...PERCENTILES.map(share => `${share}%`), 'mean', 'stdev', 'max'],
+      ['round trip', ...[...shares, latencies.mean, latencies.deviation, latencies.max].map(whole)],
+    ]),
+    table([
+      ['Per second', 'min', 'mean', 'max'],
+      ['messages', ...spread(perSecond, messages / seconds).map(whole)],
+      ['MB in', '', (bytes / seconds / 1e6).toFixed(2), ''],
+    ]),
+    `${whole(messages)} messages in ${seconds.toFixed(2)} s, ${result.connected} of ${options.connections} connections open at the end`,
+  ]
+  if (options.rate > 0) {
+    lines.push(
+      `latency counts from the time each message was due, at ${whole(options.rate)} messages per second`,
+    )
+  }
+  if (result.mismatches > 0) lines.push(`${whole(result.mismatches)} messages came back CHANGED`)
+  for (const [reason, count] of result.errors) lines.push(`${whole(count)} x ${reason}`)
+  if (result.mismatches === 0 && result.errors.size === 0) lines.push('no errors, no mismatches')
+  return lines.join('\n')
+}
+
+function spread(perSecond: readonly number[], mean: number): number[] {
+  return perSecond.length === 0 ? [mean, mean, mean] : [Math.min(...perSecond), mean, Math.max(...perSecond)]
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] as readonly string[]).map((_, column) =>
+    Math.max(...rows.map(row => (row[column] ?? '').length)),
+  )
+  const line = (left: string, middle: string, right: string): string =>
+    left + widths.map(width => '─'.repeat(width + 2)).join(middle) + right
+  const body = rows.map(
+    row => `│${row.map((cell, column) => pad(cell, widths[column] as number, column > 0)).join('│')}│`,
+  )
+  return [line('┌', '┬', '┐'), body[0], line('├', '┼', '┤'), ...body.slice(1), line('└', '┴', '┘')].join('\n')
+}
+
+function pad(cell: string, width: number, right: boolean): string {
+  return ` ${right ? cell.padStart(width) : cell.padEnd(width)} `
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
