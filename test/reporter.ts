@@ -13,6 +13,15 @@ function skipReason(test: TestCase): string | undefined {
   return result.state === 'skipped' ? result.note : undefined
 }
 
+/** Whether `test` did not run because its module, or a hook of a suite around it, failed: that is reported as such. */
+function isVictim(test: TestCase): boolean {
+  if (test.module.errors().length > 0) return true
+  for (let suite = test.parent; suite.type === 'suite'; suite = suite.parent) {
+    if (suite.errors().length > 0) return true
+  }
+  return false
+}
+
 /**
  * Ends a run with `N passed, N failed, N skipped` on a line of its own. Before it: the tests that were left out and
  * why, and how to install what they need. In CI a skipped test fails the run unless its reason is in
@@ -37,6 +46,7 @@ export class SummaryReporter implements Reporter {
         if (state === 'passed' || state === 'failed') count[state]++
         else {
           count.skipped++
+          if (isVictim(test)) continue
           const reason = skipReason(test) ?? ''
           const name = `${module.relativeModuleId} > ${test.fullName}`
           leftOut.set(reason, [...(leftOut.get(reason) ?? []), name])

@@ -72,8 +72,9 @@ async function run(command: string, ...args: string[]): Promise<string> {
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'shardws-packed-'))
   await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
-  // No scripts: prepare would rewrite dist/ below this run's other tests.
-  const packing = await run('npm', 'pack', root, '--json', '--ignore-scripts')
+  // No scripts: the build is there, and a change in it would hit this run's other tests. Some versions of npm run
+  // `prepare` all the same; without the second option its output precedes the JSON.
+  const packing = await run('npm', 'pack', root, '--json', '--ignore-scripts', '--foreground-scripts=false')
   const [{ filename, files }] = JSON.parse(packing) as [{ filename: string; files: { path: string }[] }]
   packed = files.map(({ path }) => path)
   // Who uses the types brings Node's own.
