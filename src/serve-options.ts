@@ -37,7 +37,10 @@ export interface PrimaryOptions {
   startTimeoutMs: number
   /** What is written to stderr. Default `info`. */
   logLevel: LogLevel
-  /** Limits of each shard's heap and stack, in MiB; a shard over them is replaced. Default: those of Node. */
+  /**
+   * Limits of each shard's heap and stack, in MiB; a shard over them is replaced. 16 at least for the old generation,
+   * 1 for the others. Default: those of Node.
+   */
   resourceLimits: ResourceLimits | undefined
 }
 
@@ -59,12 +62,13 @@ const DAY_MS = 86_400_000
 /** Token of RFC 9110 5.6.2, which a subprotocol's name is (RFC 6455 4.1). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-const RESOURCE_LIMITS = [
-  'maxOldGenerationSizeMb',
-  'maxYoungGenerationSizeMb',
-  'codeRangeSizeMb',
-  'stackSizeMb',
-]
+/** MiB. With less, V8 cannot even start the thread and aborts the whole process (seen on Node 22, 24 and 26). */
+const RESOURCE_MINIMA = new Map([
+  ['maxOldGenerationSizeMb', 16],
+  ['maxYoungGenerationSizeMb', 1],
+  ['codeRangeSizeMb', 1],
+  ['stackSizeMb', 1],
+])
 
 /** The one table of defaults and ranges; help texts and documentation are made from it or checked against it. */
 export const OPTIONS = {
@@ -90,7 +94,7 @@ export const OPTIONS = {
   logLevel: choice('info', ['silent', 'error', 'warn', 'info', 'debug'], 'what is written to stderr'),
   resourceLimits: other(
     undefined,
-    `an object of positive numbers named ${RESOURCE_LIMITS.join(', ')}`,
+    `an object with any of ${Array.from(RESOURCE_MINIMA, ([name, least]) => `${name} (from ${least})`).join(', ')}`,
     isResourceLimits,
     "limits of each shard's heap and stack, in MiB",
   ),
@@ -242,11 +246,9 @@ function isStrings(value: unknown): value is readonly string[] {
 }
 
 function isResourceLimits(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    Object.entries(value).every(
-      ([name, limit]) => RESOURCE_LIMITS.includes(name) && Number.isFinite(limit) && limit > 0,
-    )
-  )
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).every(([name, limit]) => {
+    const least = RESOURCE_MINIMA.get(name)
+    return least !== undefined && Number.isFinite(limit) && limit >= least
+  })
 }

@@ -13,9 +13,11 @@ export function clientKey(address: string): string {
   const [head = '', tail] = plain.split('::', 2)
   const groups = head === '' ? [] : head.split(':')
   if (tail !== undefined) {
+    const after = tail === '' ? [] : tail.split(':')
     // An IPv4 address at the end stands for two groups.
-    const after = tail === '' ? 0 : tail.split(':').length + (tail.includes('.') ? 1 : 0)
-    while (groups.length + after < 8) groups.push('0')
+    const length = after.length + (tail.includes('.') ? 1 : 0)
+    while (groups.length + length < 8) groups.push('0')
+    groups.push(...after)
   }
   // Zones tell link-local networks of equal numbers apart.
   const network = `${groups.slice(0, 4).join(':').toLowerCase()}::/64`

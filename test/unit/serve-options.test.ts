@@ -1,0 +1,136 @@
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { OptionError } from '../../src/errors.js'
+import { describeRange, OPTIONS, type OptionName, resolveOptions } from '../../src/serve-options.js'
+
+describe('resolveOptions', () => {
+  it('fills in the defaults', () => {
+    expect(resolveOptions({})).toEqual({
+      port: 9000,
+      host: '0.0.0.0',
+      backlog: 1000,
+      workers: availableParallelism(),
+      app: undefined,
+      balance: 'least-connections',
+      maxConnections: 1_000_000,
+      maxConnectionsPerIp: 0,
+      stopTimeoutMs: 10_000,
+      startTimeoutMs: 30_000,
+      logLevel: 'info',
+      resourceLimits: undefined,
+      connection: {
+        path: undefined,
+        origins: undefined,
+        protocols: [],
+        maxHeaderBytes: 16_384,
+        maxHeaderLines: 100,
+        maxPayload: 1_048_576,
+        maxFragments: 1_048_576,
+        maxBackpressure: 1_048_576,
+        backpressurePolicy: 'close',
+        highWaterMark: 65_536,
+        handshakeTimeoutMs: 10_000,
+        idlePingMs: 30_000,
+        idleTimeoutMs: 60_000,
+        closeTimeoutMs: 5000,
+      },
+    })
+  })
+
+  it('takes undefined for the default', () => {
+    expect(resolveOptions({ port: undefined, maxPayload: undefined, app: undefined })).toEqual(
+      resolveOptions({}),
+    )
+  })
+
+  const integers = Object.entries(OPTIONS).flatMap(([name, rule]) =>
+    rule.kind === 'integer' ? [[name as OptionName, rule.min, rule.max] as const] : [],
+  )
+
+  it.each(integers)('takes %s from %i to %i and nothing else', (name, min, max) => {
+    for (const value of [min, max]) expect(() => resolveOptions({ [name]: value })).not.toThrow()
+    for (const value of [min - 1, max + 1, min + 0.5, Number.NaN, String(max), null]) {
+      const attempt = () => resolveOptions({ [name]: value })
+      expect(attempt).toThrow(OptionError)
+      expect(attempt).toThrow(`${name} must be an integer from ${min} to ${max}, not `)
+    }
+  })
+
+  it.each([
+    ['balance', 'random'],
+    ['backpressurePolicy', 'wait'],
+    ['logLevel', 'verbose'],
+    ['host', ''],
+    ['host', 5],
+    ['path', 'chat'],
+    ['path', '/chat?room=1'],
+    ['path', '/a b'],
+    ['path', '/a#b'],
+    ['origins', 'https://example.org'],
+    ['origins', [5]],
+    ['protocols', 'chat'],
+    ['protocols', ['chat', 'chat']],
+    ['protocols', ['a b']],
+    ['protocols', ['']],
+    ['resourceLimits', { maxOldGenerationSizeMb: 15 }],
+    ['resourceLimits', { maxOldGenerationSizeMb: '64' }],
+    ['resourceLimits', { stackSizeMb: 0.5 }],
+    ['resourceLimits', { heap: 5 }],
+    ['resourceLimits', 5],
+    ['app', 5],
+    ['app', ''],
+  ] as const)('refuses %s: %o', (name, value) => {
+    const attempt = () => resolveOptions({ [name]: value })
+    expect(attempt).toThrow(OptionError)
+    expect(attempt).toThrow(`${name} must be ${describeRange(name)}, not `)
+  })
+
+  it.each([
+    ['path', '/'],
+    ['path', '/chat/room-1'],
+    ['origins', ['https://example.org']],
+    ['origins', []],
+    ['protocols', ['chat.v1', 'chat']],
+    ['resourceLimits', { maxOldGenerationSizeMb: 64, stackSizeMb: 2 }],
+    ['host', '::'],
+  ] as const)('takes %s: %o', (name, value) => {
+    expect(() => resolveOptions({ [name]: value })).not.toThrow()
+  })
+
+  it('says which options there are when one does not exist', () => {
+    expect(() => resolveOptions({ prot: 80 } as never)).toThrow(
+      /there is no option prot; there are: port, host/,
+    )
+    expect(() => resolveOptions(null as never)).toThrow(OptionError)
+    expect(() => resolveOptions(5 as never)).toThrow(OptionError)
+  })
+
+  it('keeps long values out of the message', () => {
+    let message = ''
+    try {
+      resolveOptions({ balance: 'x'.repeat(100_000) as never })
+    } catch (error) {
+      message = (error as Error).message
+    }
+    expect(message).toContain('balance must be one of')
+    expect(message.length).toBeLessThan(300)
+  })
+
+  it('makes a URL of the application: from a path, a file URL as text or object', () => {
+    const here = fileURLToPath(import.meta.url)
+    for (const app of [here, import.meta.url, new URL(import.meta.url)]) {
+      expect(resolveOptions({ app }).app).toBe(import.meta.url)
+    }
+    expect(resolveOptions({ app: 'data:text/javascript,export default {}' }).app).toMatch(/^data:/)
+    expect(() => resolveOptions({ app: './no-such-app.js' })).toThrow(/there is no file .*no-such-app\.js/)
+    expect(() => resolveOptions({ app: new URL('file:///no/such/app.js') })).toThrow(OptionError)
+  })
+
+  it('does not keep the lists it was given', () => {
+    const protocols = ['a']
+    const { connection } = resolveOptions({ protocols })
+    protocols.push('b')
+    expect(connection.protocols).toEqual(['a'])
+  })
+})
