@@ -46,6 +46,11 @@ export class FieldLines {
     return this.#colon - this.#start === name.length && isNamed(this.#head, this.#start, name)
   }
 
+  /** The value with all the white space around it. */
+  get untrimmedValue(): string {
+    return this.#head.slice(this.#colon + 1, this.#next - 2)
+  }
+
   /** The value without the white space around it (RFC 9110 5.5). */
   get value(): string {
     const head = this.#head

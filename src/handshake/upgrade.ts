@@ -98,6 +98,12 @@ for (const [table, isList] of [
   }
 }
 
+/**
+ * A Content-Length of 0 with its white space. A tab behind it would be valid (RFC 9110 5.5), but parsers disagree about
+ * it, Node's refuses it, and where a body ends is nothing to disagree about.
+ */
+const NO_LENGTH = /^[\t ]*0+ *$/
+
 const NONE: readonly never[] = Object.freeze([])
 
 /**
@@ -130,7 +136,7 @@ export function examine(request: Request, policy: UpgradePolicy): Upgrade | Hand
   const key = values[Field.KEY]
   if (key === undefined || !isValidKey(key)) return handshakeError('ERR_HANDSHAKE_KEY')
   const length = values[Field.CONTENT_LENGTH]
-  if (values[Field.TRANSFER_ENCODING] !== undefined || (length !== undefined && !/^0+$/.test(length))) {
+  if (values[Field.TRANSFER_ENCODING] !== undefined || (length !== undefined && !NO_LENGTH.test(length))) {
     return handshakeError('ERR_HANDSHAKE_BODY')
   }
   const offers = values[Field.EXTENSIONS]
@@ -167,7 +173,8 @@ function collect(head: string, values: (string | undefined)[]): boolean {
       } else {
         if ((seen & (1 << field)) !== 0) return false
         seen |= 1 << field
-        if (field < FIELDS) values[field] = lines.value
+        if (field === Field.CONTENT_LENGTH) values[field] = lines.untrimmedValue
+        else if (field < FIELDS) values[field] = lines.value
       }
       break
     }

@@ -13,7 +13,7 @@ describe('acceptKey', () => {
   it('agrees with node:crypto about 20,000 random keys', () => {
     for (let i = 0; i < 20_000; i++) {
       const key = randomBytes(16).toString('base64')
-      if (acceptKey(key) !== byNode(key)) expect(acceptKey(key), key).toBe(byNode(key))
+      expect(acceptKey(key), key).toBe(byNode(key))
     }
   })
 

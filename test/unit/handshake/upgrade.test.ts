@@ -32,6 +32,7 @@ describe('examine', () => {
     ['header names in any case', { with: { Host: undefined }, add: ['hOsT: a'] }],
     ['Content-Length 0', { add: ['Content-Length: 0'] }],
     ['Content-Length 00', { add: ['Content-Length: 00'] }],
+    ['Content-Length with white space around it', { add: ['Content-Length:\t 0  '] }],
     ['a key with bits that stand for nothing', { with: { 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAB==' } }],
     ['a key with every kind of character', { with: { 'Sec-WebSocket-Key': '+/09azAZ+/09azAZ+/09az==' } }],
     ['a key with white space around it', { with: { 'Sec-WebSocket-Key': `\t ${KEY}\t ` } }],
@@ -169,7 +170,7 @@ describe('examine', () => {
       `${KEY}, ${KEY}`,
     ].map(key => [`key "${key}"`, { with: { 'Sec-WebSocket-Key': key } }, BAD.key] as const),
     ['the key twice', { add: [`Sec-WebSocket-Key: ${KEY}`] }, BAD.duplicate],
-    ...['1', '42', '', '-0', '+0', '0, 0', '0x0', '0 0', '99999999999999999999'].map(
+    ...['1', '42', '', '-0', '+0', '0, 0', '0x0', '0 0', '99999999999999999999', '0\t'].map(
       length => [`Content-Length "${length}"`, { add: [`Content-Length: ${length}`] }, BAD.body] as const,
     ),
     ['Content-Length twice', { add: ['Content-Length: 0', 'content-length: 0'] }, BAD.duplicate],
