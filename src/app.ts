@@ -64,7 +64,10 @@ interface AppHooks<Data> {
   upgrade?(request: UpgradeRequest): UpgradeDecision<Data> | Promise<UpgradeDecision<Data>>
   /** The connection is open. No message comes before it was called. */
   open?(socket: Socket<Data>): unknown
-  /** After `send` returned `'buffered'`: the peer reads again, `bufferedAmount` is at most `highWaterMark`. */
+  /**
+   * After `send` returned `'buffered'`, or `'dropped'` for want of room: the peer reads again, `bufferedAmount` is at
+   * most `highWaterMark`.
+   */
   drain?(socket: Socket<Data>): unknown
   /** A Ping came; its Pong is sent already. `payload` is valid during the call. */
   ping?(socket: Socket<Data>, payload: Buffer): unknown

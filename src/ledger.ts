@@ -30,6 +30,11 @@ export const Counter = {
   LOOP_DELAY_MS: 11,
 } as const
 
+/** Adds to a counter of this thread's own ledger. */
+export function count(counters: Float64Array, counter: number, amount = 1): void {
+  counters[counter] = (counters[counter]) + amount
+}
+
 const COUNTERS = 16
 /** Connections a shard may hold: what the ring has room for (a power of two), and what the codec has slots for. */
 export const MAX_CONNECTIONS_PER_SHARD = 131_072
@@ -66,7 +71,7 @@ export class Ledger {
   takeReleased(): number {
     const tail = Atomics.load(this.#cursors, TAIL)
     if (tail === Atomics.load(this.#cursors, HEAD)) return -1
-    const admission = this.#ring[tail & (MAX_CONNECTIONS_PER_SHARD - 1)] as number
+    const admission = this.#ring[tail & (MAX_CONNECTIONS_PER_SHARD - 1)]
     Atomics.store(this.#cursors, TAIL, (tail + 1) | 0)
     return admission
   }

@@ -22,8 +22,9 @@ export interface Socket<Data = undefined> {
   readonly bufferedAmount: number
   /**
    * Sends a message: text for a string, binary for bytes. What is sent to one socket in one turn of the event loop
-   * leaves in one write, save that binary messages over 16 KiB, which are not copied, leave at once. The
-   * bytes are the caller's again when the call returns.
+   * leaves in one write, save that binary messages over 16 KiB, which are not copied, leave at once together with what
+   * is in front of them, and that what comes to 64 KiB does not wait for the end of the turn. The bytes are the
+   * caller's again when the call returns.
    *
    * @param binary overrides the kind of a message given as bytes: `false` sends them as text (they must be UTF-8)
    * @throws StateError (`ERR_SEND_TYPE`) for anything but a string, an ArrayBuffer or a view of one

@@ -83,7 +83,7 @@ export class Backlog {
     let rest = length
     let whole = 0
     for (; whole < this.#chunks.length; whole++) {
-      const chunk = this.#chunks[whole] as Buffer
+      const chunk = this.#chunks[whole]
       if (chunk.length > rest) {
         if (rest > 0) this.#chunks[whole] = chunk.subarray(rest)
         break
@@ -100,7 +100,7 @@ export class Backlog {
     const last = this.#chunks[index]
     if (last !== undefined && this.#lastUsed < last.length) {
       this.#chunks[index] = last.subarray(0, this.#lastUsed)
-      this.#lastUsed = (this.#chunks[index] as Buffer).length
+      this.#lastUsed = this.#chunks[index].length
     }
   }
 }

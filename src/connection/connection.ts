@@ -1,14 +1,18 @@
 import type { RequestFacts } from '../app.js'
-import { LimitError, StateError } from '../errors.js'
-import { Counter } from '../ledger.js'
+import { StateError } from '../errors.js'
+import { Counter, count } from '../ledger.js'
 import { checkClose, serializeClose } from '../protocol/close.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
+import { Backpressure, backpressureError } from './backpressure.js'
 import { Timed } from './deadlines.js'
 import type { Environment } from './environment.js'
+import { isPending, reportFailure } from './failure.js'
+import { isGivenUp, isPingDue, nextLook } from './liveness.js'
 import { Outbox, type OutboxOwner } from './outbox.js'
+import { asBytes } from './payload.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -27,6 +31,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   readonly #environment: Environment
   readonly #transport: Transport
   readonly #outbox: Outbox
+  readonly #backpressure: Backpressure
   readonly #machine: Protocol
   readonly #slot: number
   /** The tick of the last byte from the peer, or taken by it. */
@@ -35,12 +40,10 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   #pinged = false
   /** The application paused. */
   #paused = false
-  /** Reading stands still, for the application's pause or since the peer does not read. */
-  #stopped = false
-  /** `send` returned `buffered`: a `drain` is due. */
-  #drainDue = false
   /** Handlers whose promise is not settled. */
   #pendingHandlers = 0
+  #onSettled: (() => void) | undefined
+  #onRejected: ((error: unknown) => void) | undefined
   /** The peer has sent FIN. */
   #peerEnded = false
   /** The latest Ping that could not be answered yet, since the peer does not read (RFC 6455 5.5.3). */
@@ -64,6 +67,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#transport = transport
     this.#slot = slot
     this.#outbox = new Outbox(this, transport, environment.turn, environment.counters)
+    this.#backpressure = new Backpressure(this.#outbox, transport, environment.options)
     const { maxPayload } = environment.options
     this.#machine = new Protocol(this, environment.codec, slot, maxPayload, environment.app.views === true)
     this.#activeTick = environment.deadlines.now
@@ -94,24 +98,17 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     const outbox = this.#outbox
     if (typeof data === 'string') {
       if (binary === true) return this.send(Buffer.from(data), true)
-      if (
-        this.#machine.state !== State.OPEN ||
-        (outbox.isWaiting && !this.#hasRoom(Buffer.byteLength(data)))
-      ) {
-        return this.#drop()
-      }
+      if (this.#machine.state !== State.OPEN) return this.#drop()
+      if (outbox.isWaiting && !this.#hasRoom(Buffer.byteLength(data))) return this.#drop()
       outbox.sendText(data)
     } else {
       const bytes = asBytes(data)
-      if (this.#machine.state !== State.OPEN || (outbox.isWaiting && !this.#hasRoom(bytes.length)))
-        return this.#drop()
+      if (this.#machine.state !== State.OPEN) return this.#drop()
+      if (outbox.isWaiting && !this.#hasRoom(bytes.length)) return this.#drop()
       outbox.sendBytes(binary === false ? Opcode.TEXT : Opcode.BINARY, bytes)
     }
-    const counters = this.#environment.counters
-    counters[Counter.MESSAGES_OUT] = (counters[Counter.MESSAGES_OUT] as number) + 1
-    if (!outbox.isWaiting) return 'sent'
-    this.#drainDue = true
-    return 'buffered'
+    count(this.#environment.counters, Counter.MESSAGES_OUT)
+    return outbox.isWaiting ? this.#buffered() : 'sent'
   }
 
   ping(data: string | Uint8Array = NOTHING): SendStatus {
@@ -123,12 +120,10 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
       )
     }
     const outbox = this.#outbox
-    if (this.#machine.state !== State.OPEN || (outbox.isWaiting && !this.#hasRoom(payload.length)))
-      return this.#drop()
+    if (this.#machine.state !== State.OPEN) return this.#drop()
+    if (outbox.isWaiting && !this.#hasRoom(payload.length)) return this.#drop()
     outbox.sendBytes(Opcode.PING, payload)
-    if (!outbox.isWaiting) return 'sent'
-    this.#drainDue = true
-    return 'buffered'
+    return outbox.isWaiting ? this.#buffered() : 'sent'
   }
 
   close(code: number = CloseCode.NORMAL, reason = ''): void {
@@ -137,8 +132,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#machine.close(code, reason)
     this.#armClose()
     // The peer's Close frame may be among what was held back.
-    this.#paused = false
-    this.#resumeLater()
+    this.resume()
   }
 
   terminate(): void {
@@ -150,7 +144,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (this.#machine.state !== State.OPEN) return
     this.#paused = true
     this.#machine.paused = true
-    this.#stopReading()
+    this.#backpressure.stopReading()
   }
 
   resume(): void {
@@ -162,8 +156,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   // The transport's side.
 
   receive(length: number): void {
-    const { codec } = this.#environment
-    this.receiveAt(codec.readOffset, length)
+    this.receiveAt(this.#environment.codec.readOffset, length)
   }
 
   /** As `receive`, for bytes that are elsewhere in the codec's memory. */
@@ -171,15 +164,14 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     const { counters, deadlines } = this.#environment
     this.#activeTick = deadlines.now
     this.#pinged = false
-    counters[Counter.BYTES_IN] = (counters[Counter.BYTES_IN] as number) + length
+    count(counters, Counter.BYTES_IN, length)
     this.#machine.receive(offset, length)
   }
 
   receiveEnd(): void {
     this.#peerEnded = true
-    // Once everything that the peer sent is answered nothing is left to wait for.
-    if (this.#pendingHandlers === 0) this.#machine.receiveEnd()
-    else this.#armClose()
+    this.#endWhenAnswered()
+    if (this.#machine.state === State.OPEN) this.#armClose()
   }
 
   written(): void {
@@ -188,7 +180,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   closed(): void {
-    const { app, connections, codec, counters, deadlines } = this.#environment
+    const { app, connections, codec, counters, deadlines, log } = this.#environment
     const machine = this.#machine
     if (machine.state === State.CLOSED) return
     machine.transportClosed()
@@ -198,14 +190,16 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#pongDue = undefined
     connections.delete(this)
     count(counters, Counter.CLOSED)
-    const { log } = this.#environment
-    if (machine.error !== undefined) log('debug', `connection ${this.id}: ${machine.error.message}`)
-    log('debug', `connection ${this.id} closed: ${machine.closeCode} ${machine.closeReason}`)
+    log(
+      'debug',
+      `connection ${this.id} closed: ${machine.closeCode} ${machine.error?.code ?? machine.closeReason}`,
+    )
     if (app.close === undefined) return
     try {
-      this.#watch(app.close(this as Socket<unknown>, machine.closeCode, machine.closeReason))
+      const result = app.close(this, machine.closeCode, machine.closeReason)
+      if (isPending(result)) this.#watch(result)
     } catch (error) {
-      this.#report(error)
+      this.#handlerFailed(error)
     }
   }
 
@@ -213,8 +207,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   deliverMessage(data: string | Buffer, isBinary: boolean): void {
     const { app, counters } = this.#environment
-    counters[Counter.MESSAGES_IN] = (counters[Counter.MESSAGES_IN] as number) + 1
-    if (app.message !== undefined) this.#call(app.message as Handler, data, isBinary)
+    count(counters, Counter.MESSAGES_IN)
+    if (app.message !== undefined) this.#call(app.message, data, isBinary)
   }
 
   deliverPing(source: Buffer, start: number, end: number): void {
@@ -252,7 +246,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   // The outbox's side.
 
   outputWaits(): void {
-    this.#checkBackpressure()
+    if (this.#machine.state === State.OPEN && this.#backpressure.isHigh) this.#backpressure.stopReading()
   }
 
   outputTaken(): void {
@@ -262,39 +256,48 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
       this.#pongDue = undefined
       this.#outbox.sendControl(Opcode.PONG, payload, 0, payload.length)
     }
-    const { app, options } = this.#environment
-    if (this.#outbox.bufferedAmount > options.highWaterMark) return
-    if (this.#drainDue && this.#machine.state === State.OPEN) {
-      this.#drainDue = false
+    if (this.#backpressure.isHigh) return
+    const { app } = this.#environment
+    if (this.#backpressure.drainDue && this.#machine.state === State.OPEN) {
+      this.#backpressure.drainDue = false
       if (app.drain !== undefined) this.#call(app.drain, NOTHING, false)
     }
-    if (!this.#paused) this.#startReading()
+    this.#startReading()
   }
 
   // Deadlines.
 
   expire(): void {
     const { options, deadlines } = this.#environment
-    if (this.#machine.state !== State.OPEN || this.#peerEnded) return this.terminate()
-    const idleMs = (deadlines.now - this.#activeTick) * deadlines.tickMs
+    if (this.#machine.state !== State.OPEN) return this.terminate()
+    if (this.#peerEnded) {
+      // What the application does not want to hear yet has no time to be answered in.
+      if (this.#paused) return this.#armClose()
+      return this.terminate()
+    }
     // A peer that the application does not listen to cannot show that it is there.
     if (!this.#paused) {
-      if (options.idleTimeoutMs > 0 && idleMs >= options.idleTimeoutMs) return this.terminate()
-      if (options.idlePingMs > 0 && idleMs >= options.idlePingMs && !this.#pinged) {
+      const idleMs = this.#idleMs
+      if (isPingDue(options, idleMs, this.#pinged)) {
         this.#pinged = true
+        // The peer has the full time to answer, however late the Ping is since this thread was busy.
+        this.#activeTick = deadlines.now - Math.floor(options.idlePingMs / deadlines.tickMs)
         this.#outbox.sendBytes(Opcode.PING, NOTHING)
-      }
+      } else if (isGivenUp(options, idleMs)) return this.terminate()
     }
     this.#armIdle()
   }
 
+  get #idleMs(): number {
+    const { deadlines } = this.#environment
+    return this.#paused ? 0 : (deadlines.now - this.#activeTick) * deadlines.tickMs
+  }
+
   #armIdle(): void {
     const { options, deadlines } = this.#environment
-    const { idlePingMs, idleTimeoutMs } = options
-    if (idlePingMs === 0 && idleTimeoutMs === 0) return
-    const idleMs = this.#paused ? 0 : (deadlines.now - this.#activeTick) * deadlines.tickMs
-    const limitMs = idlePingMs > 0 && !this.#pinged ? idlePingMs : idleTimeoutMs
-    deadlines.set(this, Math.max(limitMs > 0 ? limitMs - idleMs : idlePingMs, deadlines.tickMs))
+    const idleMs = this.#idleMs
+    const lookMs = nextLook(options, idleMs, this.#pinged) - idleMs
+    if (lookMs < Number.POSITIVE_INFINITY) deadlines.set(this, Math.max(lookMs, deadlines.tickMs))
   }
 
   /** The closing handshake, or what is left of it, has this long (RFC 6455 7.1.1). */
@@ -307,16 +310,10 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   /** Whether a message of `length` bytes may wait for the peer as well. */
   #hasRoom(length: number): boolean {
+    if (this.#backpressure.hasRoom(length)) return true
     const { options } = this.#environment
-    if (this.#outbox.bufferedAmount + length <= options.maxBackpressure) return true
     if (options.backpressurePolicy === 'close' && this.#machine.state === State.OPEN) {
-      this.#machine.fail(
-        new LimitError(
-          'ERR_BACKPRESSURE',
-          'more than maxBackpressure bytes wait for the peer',
-          CloseCode.POLICY_VIOLATION,
-        ),
-      )
+      this.#machine.fail(backpressureError())
     }
     return false
   }
@@ -326,21 +323,16 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     return 'dropped'
   }
 
-  #checkBackpressure(): void {
-    if (this.#machine.state !== State.OPEN) return
-    if (this.#outbox.bufferedAmount > this.#environment.options.highWaterMark) this.#stopReading()
-  }
-
-  #stopReading(): void {
-    if (this.#stopped) return
-    this.#stopped = true
-    this.#transport.pause()
+  #buffered(): SendStatus {
+    this.#backpressure.drainDue = true
+    this.outputWaits()
+    return 'buffered'
   }
 
   #startReading(): void {
-    if (!this.#stopped || this.#paused || this.#machine.holds) return
-    this.#stopped = false
-    this.#transport.resume()
+    if (this.#paused || this.#machine.holds) return
+    // After the end everything is read, and thrown away.
+    if (this.#machine.state >= State.ENDING || !this.#backpressure.isHigh) this.#backpressure.startReading()
   }
 
   /** Not at once: the codec's arena may be in use by the very call that resumes. */
@@ -351,8 +343,19 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   /** @internal */
   resumeNow(): void {
     if (this.#paused || this.#machine.state >= State.ENDING) return
+    // Nobody looked whether the peer was there.
+    this.#activeTick = this.#environment.deadlines.now
     this.#machine.resume()
-    if (this.#outbox.bufferedAmount <= this.#environment.options.highWaterMark) this.#startReading()
+    this.#startReading()
+    this.#endWhenAnswered()
+  }
+
+  /** After the peer's FIN: once everything that it sent is delivered and answered nothing is left to wait for. */
+  #endWhenAnswered(): void {
+    const machine = this.#machine
+    if (!this.#peerEnded || machine.holds) return
+    if (machine.state === State.OPEN && (this.#paused || this.#pendingHandlers > 0)) return
+    machine.receiveEnd()
   }
 
   // Handlers.
@@ -360,47 +363,32 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   #call(handler: Handler, data: string | Buffer, isBinary: boolean): void {
     try {
       const result = handler.call(this.#environment.app, this, data as never, isBinary)
-      if (typeof result === 'object' && result !== null) this.#watch(result)
+      if (isPending(result)) this.#watch(result)
     } catch (error) {
       this.#handlerFailed(error)
     }
   }
 
   /** A handler that returned a promise: its rejection is a failure like a throw. */
-  #watch(result: unknown): void {
-    if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return
+  #watch(result: PromiseLike<unknown>): void {
     this.#pendingHandlers++
-    ;(result as PromiseLike<unknown>).then(
-      () => this.#settled(),
-      (error: unknown) => {
-        this.#handlerFailed(error)
-        this.#settled()
-      },
-    )
-  }
-
-  #settled(): void {
-    this.#pendingHandlers--
-    if (this.#pendingHandlers === 0 && this.#peerEnded) this.#machine.receiveEnd()
+    // Made once: asynchronous handlers run as often as others.
+    this.#onSettled ??= () => {
+      this.#pendingHandlers--
+      this.#endWhenAnswered()
+    }
+    this.#onRejected ??= error => {
+      this.#handlerFailed(error)
+      this.#onSettled?.()
+    }
+    // Of what is no real promise nothing is certain but this: it is called later, and answers once.
+    Promise.resolve(result).then(this.#onSettled, this.#onRejected)
   }
 
   #handlerFailed(error: unknown): void {
-    this.#report(error)
-    if (this.#machine.state !== State.OPEN) return
-    this.close(CloseCode.INTERNAL_ERROR, 'internal error')
-  }
-
-  #report(error: unknown): void {
     const { app, log } = this.#environment
-    if (app.error === undefined) {
-      log('error', `connection ${this.id}: a handler failed`, error)
-      return
-    }
-    try {
-      app.error(error, this as Socket<unknown>)
-    } catch (second) {
-      log('error', `connection ${this.id}: the error handler failed`, second)
-    }
+    reportFailure(app, log, `connection ${this.id}: a handler failed`, error, this)
+    if (this.#machine.state === State.OPEN) this.close(CloseCode.INTERNAL_ERROR, 'internal error')
   }
 }
 
@@ -408,19 +396,4 @@ type Handler = (socket: Socket<unknown>, data: never, isBinary: boolean) => unkn
 
 function resumeNow(connection: Connection): void {
   connection.resumeNow()
-}
-
-function count(counters: Float64Array, index: number): void {
-  counters[index] = (counters[index] as number) + 1
-}
-
-/** @throws StateError (`ERR_SEND_TYPE`) */
-function asBytes(data: unknown): Uint8Array {
-  if (data instanceof Uint8Array) return data
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data)
-  throw new StateError(
-    'ERR_SEND_TYPE',
-    'send() takes a string, an ArrayBuffer or a view of one (such as a Buffer)',
-  )
 }

@@ -23,6 +23,25 @@ class Bucket extends Timed {
   expire(): void {
     // A bucket is in no wheel.
   }
+
+  push(entry: Timed): void {
+    const last = this.timedPrevious
+    entry.timedPrevious = last
+    entry.timedNext = this
+    last.timedNext = entry
+    this.timedPrevious = entry
+  }
+
+  /** Takes all entries of `other`, which must not be empty. */
+  takeAll(other: Bucket): void {
+    const first = other.timedNext
+    const last = other.timedPrevious
+    this.timedNext = first
+    this.timedPrevious = last
+    first.timedPrevious = this
+    last.timedNext = this
+    other.timedNext = other.timedPrevious = other
+  }
 }
 
 /**
@@ -37,6 +56,8 @@ export class Deadlines {
   readonly #clock: () => number
   readonly #startMs: number
   readonly #buckets: readonly Bucket[] = Array.from({ length: BUCKETS }, () => new Bucket())
+  /** The bucket whose time has come. */
+  readonly #due = new Bucket()
   #entries = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -53,10 +74,12 @@ export class Deadlines {
   /** Sets the deadline of `entry` to `ms` milliseconds from now; an earlier one is forgotten. */
   set(entry: Timed, ms: number): void {
     this.drop(entry)
-    // The clock stands while there are no entries.
-    if (this.#entries === 0) this.now = this.#ticks()
+    // Not `now`, which is behind while the thread is busy: a deadline is never early.
+    const ticks = this.#ticks()
+    // `now` stands while there are no entries.
+    if (this.#entries === 0) this.now = ticks
     // One more, since part of the present tick is over.
-    entry.deadline = this.now + Math.ceil(ms / this.tickMs) + 1
+    entry.deadline = ticks + Math.ceil(ms / this.tickMs) + 1
     this.#insert(entry)
     this.#entries++
     this.#timer ??= setInterval(advance, this.tickMs, this).unref()
@@ -76,10 +99,12 @@ export class Deadlines {
   advance(): void {
     const target = this.#ticks()
     // After a long stall one round passes every bucket.
-    if (target - this.now > BUCKETS) this.now = target - BUCKETS
-    while (this.now < target) {
-      this.now++
-      this.#expire(this.#buckets[this.now % BUCKETS] as Bucket)
+    let tick = Math.max(this.now, target - BUCKETS)
+    // What expires may set a deadline, which counts from the true present: nothing expires twice for one stall.
+    this.now = target
+    while (tick < target) {
+      tick++
+      this.#expire(this.#buckets[tick % BUCKETS])
     }
     if (this.#entries === 0) this.stop()
   }
@@ -95,17 +120,15 @@ export class Deadlines {
 
   #insert(entry: Timed): void {
     const tick = Math.min(entry.deadline, this.now + BUCKETS - 1)
-    const bucket = this.#buckets[tick % BUCKETS] as Bucket
-    const last = bucket.timedPrevious
-    entry.timedPrevious = last
-    entry.timedNext = bucket
-    last.timedNext = entry
-    bucket.timedPrevious = entry
+    this.#buckets[tick % BUCKETS].push(entry)
   }
 
   #expire(bucket: Bucket): void {
-    // What is put off goes to another bucket, and what an expiry sets is at least one tick away: the ring runs empty.
-    for (let entry = bucket.timedNext; entry !== bucket; entry = bucket.timedNext) {
+    if (bucket.timedNext === bucket) return
+    // What is put off, or set by an expiry, may go to this very bucket: what is due is taken out of it first.
+    const due = this.#due
+    due.takeAll(bucket)
+    for (let entry = due.timedNext; entry !== due; entry = due.timedNext) {
       this.drop(entry)
       if (entry.deadline <= this.now) {
         entry.expire()

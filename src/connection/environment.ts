@@ -4,6 +4,7 @@ import type { Codec } from '../codec/codec.js'
 import type { ConnectionOptions, LogLevel } from '../options.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
+import type { Opening } from './opening.js'
 import type { Turn } from './turn.js'
 
 /** What all connections of a shard share. */
@@ -15,6 +16,8 @@ export interface Environment {
   readonly deadlines: Deadlines
   /** Of the shard's `Ledger`. */
   readonly counters: Float64Array
+  /** Connections whose opening handshake is not over. */
+  readonly openings: Set<Opening>
   /** The open connections. */
   readonly connections: Set<Connection>
   readonly log: Log

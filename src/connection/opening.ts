@@ -1,14 +1,15 @@
 import type { Acceptance, Refusal, UpgradeDecision } from '../app.js'
-import type { HandshakeError } from '../errors.js'
+import { type HandshakeError, StateError } from '../errors.js'
 import { HeadReader } from '../handshake/head.js'
 import { handshakeError } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
-import { Counter } from '../ledger.js'
+import { Counter, count } from '../ledger.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
 import type { Environment } from './environment.js'
+import { isPending, reportFailure } from './failure.js'
 import { OpeningRequest } from './opening-request.js'
 import { Outbox } from './outbox.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -44,6 +45,8 @@ export class Opening extends Timed implements TransportOwner {
   readonly #environment: Environment
   #transport: Transport | undefined
   readonly #reader: HeadReader
+  /** A byte of the request has come. */
+  #begun = false
   #stage: number = Stage.READING
   #decision: Decision | undefined
   /** Of a refusal only. */
@@ -59,7 +62,17 @@ export class Opening extends Timed implements TransportOwner {
 
   begin(transport: Transport): void {
     this.#transport = transport
+    this.#environment.openings.add(this)
     this.#environment.deadlines.set(this, this.#environment.options.handshakeTimeoutMs)
+  }
+
+  /** The shard stops: who has not begun to ask is not waited for. The others are answered. */
+  stop(): void {
+    if (!this.#begun) this.terminate()
+  }
+
+  terminate(): void {
+    this.#transport?.destroy()
   }
 
   receive(length: number): void {
@@ -113,6 +126,7 @@ export class Opening extends Timed implements TransportOwner {
   #read(start: number, end: number): void {
     const { codec, options, stopping } = this.#environment
     const reader = this.#reader
+    this.#begun = true
     const at = reader.read(codec.memory, start, end)
     if (reader.error !== undefined) {
       this.#countIn(end - start)
@@ -140,13 +154,12 @@ export class Opening extends Timed implements TransportOwner {
     } catch (error) {
       return this.#hookFailed(error)
     }
-    if (typeof (decision as PromiseLike<unknown> | undefined)?.then !== 'function') {
-      return this.#carryOut(upgrade, facts, decision as UpgradeDecision<unknown>, at, end)
-    }
+    if (!isPending(decision)) return this.#carryOut(upgrade, facts, decision, at, end)
     this.#stage = Stage.DECIDING
     this.#decision = { upgrade, request: facts, early: [], earlyBytes: 0 }
     this.#keepEarly(at, end)
-    ;(decision as Promise<UpgradeDecision<unknown>>).then(
+    // Of what is no real promise nothing is certain but this: it is called later, and answers once.
+    Promise.resolve(decision).then(
       result => this.#decided(result),
       (error: unknown) => {
         if (this.#stage === Stage.DECIDING) this.#hookFailed(error)
@@ -162,6 +175,8 @@ export class Opening extends Timed implements TransportOwner {
     if (stopping) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
     const transport = this.#transport as Transport
     this.#decision = undefined
+    // Before there is a connection, which may want to pause.
+    if (decision.earlyBytes >= MOST_EARLY_BYTES) transport.resume()
     const start = codec.readOffset
     this.#carryOut(decision.upgrade, decision.request, result, start, start)
     if (transport.owner === this) return
@@ -169,7 +184,6 @@ export class Opening extends Timed implements TransportOwner {
       codec.memory.set(bytes, start)
       transport.owner.receive(bytes.length)
     }
-    if (decision.earlyBytes >= MOST_EARLY_BYTES) transport.resume()
     if (this.#peerEnded) transport.owner.receiveEnd()
   }
 
@@ -188,7 +202,16 @@ export class Opening extends Timed implements TransportOwner {
     at: number,
     end: number,
   ): void {
-    if (decision !== undefined && decision.status !== undefined) this.#refuseAsAsked(decision)
+    // A hook that says `return false` does not mean to accept.
+    if (decision !== undefined && (typeof decision !== 'object' || decision === null)) {
+      return this.#hookFailed(
+        new StateError(
+          'ERR_STATE_UPGRADE',
+          `the upgrade hook returned ${String(decision)}: return nothing or { data, headers, protocol } to accept, { status, headers, body } to refuse`,
+        ),
+      )
+    }
+    if (decision?.status !== undefined) this.#refuseAsAsked(decision)
     else this.#accept(upgrade, request, decision as Acceptance<unknown> | undefined, at, end)
   }
 
@@ -227,12 +250,7 @@ export class Opening extends Timed implements TransportOwner {
 
   #hookFailed(error: unknown): void {
     const { app, log } = this.#environment
-    try {
-      if (app.error === undefined) log('error', 'the upgrade hook failed', error)
-      else app.error(error, undefined)
-    } catch (second) {
-      log('error', 'the error handler failed', second)
-    }
+    reportFailure(app, log, 'the upgrade hook failed', error)
     this.#refuse(handshakeError('ERR_HANDSHAKE_HOOK'))
   }
 
@@ -257,7 +275,7 @@ export class Opening extends Timed implements TransportOwner {
     if (this.#decision !== undefined && this.#decision.earlyBytes >= MOST_EARLY_BYTES) transport.resume()
     this.#decision = undefined
     this.#stage = Stage.REFUSED
-    counters[Counter.REFUSED] = (counters[Counter.REFUSED] as number) + 1
+    count(counters, Counter.REFUSED)
     log('debug', `refused: ${refusal.status} ${refusal instanceof Error ? refusal.message : ''}`)
     this.#outbox = new Outbox(this, transport, turn, counters)
     this.#outbox.sendHead(response)
@@ -268,10 +286,10 @@ export class Opening extends Timed implements TransportOwner {
   #leave(): void {
     this.#stage = Stage.DONE
     this.#environment.deadlines.drop(this)
+    this.#environment.openings.delete(this)
   }
 
   #countIn(length: number): void {
-    const { counters } = this.#environment
-    counters[Counter.BYTES_IN] = (counters[Counter.BYTES_IN] as number) + length
+    count(this.#environment.counters, Counter.BYTES_IN, length)
   }
 }

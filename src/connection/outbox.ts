@@ -94,6 +94,7 @@ export class Outbox {
     } else {
       const target = this.#queue(header + length)
       target.set(bytes, writeHeader(target, 0, opcode, true, length))
+      this.#queued()
     }
   }
 
@@ -111,6 +112,7 @@ export class Outbox {
     } else {
       const target = this.#queue(length)
       source.copy(target, writeHeader(target, 0, opcode, true, end - start), start, end)
+      this.#queued()
     }
   }
 
@@ -119,7 +121,10 @@ export class Outbox {
     if (this.#place(head.length)) {
       this.#turn.memory.write(head, this.#end, 'latin1')
       this.#placed(head.length)
-    } else this.#queue(head.length).write(head, 0, 'latin1')
+    } else {
+      this.#queue(head.length).write(head, 0, 'latin1')
+      this.#queued()
+    }
   }
 
   /** TCP ends (FIN) as soon as everything is out. */
@@ -151,9 +156,10 @@ export class Outbox {
     this.#waiting = true
   }
 
-  /** Whether `length` bytes can go to `#end` in the arena. */
+  /** Whether `length` bytes can go to `#end` in the arena. A longer stretch (an application's headers) never can. */
   #place(length: number): boolean {
-    if (this.#waiting || (this.#backlog !== undefined && this.#backlog.length > 0)) return false
+    if (length > LARGE_TURN || this.#waiting || (this.#backlog !== undefined && this.#backlog.length > 0))
+      return false
     const turn = this.#turn
     if (!turn.reserve(length)) return false
     // A full arena was written just now, and the kernel may have refused our part of it.
@@ -168,7 +174,7 @@ export class Outbox {
   #placed(length: number): void {
     this.#turn.advance(length)
     this.#end += length
-    this.#counters[Counter.BYTES_OUT] = (this.#counters[Counter.BYTES_OUT] as number) + length
+    this.#counters[Counter.BYTES_OUT] = this.#counters[Counter.BYTES_OUT] + length
     if (this.#end - this.#start >= LARGE_TURN) this.#write()
   }
 
@@ -178,34 +184,42 @@ export class Outbox {
     this.#turn.add(this)
   }
 
-  /** Room for `length` bytes behind everything else. */
+  /** Room for `length` bytes behind everything else; `#queued` follows once they are filled in. */
   #queue(length: number): Buffer {
     this.#backlog ??= new Backlog()
-    this.#counters[Counter.BYTES_OUT] = (this.#counters[Counter.BYTES_OUT] as number) + length
+    this.#counters[Counter.BYTES_OUT] = this.#counters[Counter.BYTES_OUT] + length
     if (!this.#waiting) this.#list()
     return this.#backlog.append(length)
+  }
+
+  /** As for the arena: what is much does not wait for the end of the turn, and the kernel's refusal is noticed. */
+  #queued(): void {
+    if (!this.#waiting && (this.#backlog as Backlog).length >= LARGE_TURN) this.#write()
   }
 
   #queueText(text: string): void {
     const length = Buffer.byteLength(text)
     const target = this.#queue(headerLength(length) + length)
     target.write(text, writeHeader(target, 0, Opcode.TEXT, true, length))
+    this.#queued()
   }
 
-  /** Header and payload leave in one gathered write, together with what is before them. */
+  /** Header and payload leave in one gathered write, together with what is before them; at once if they are borrowed. */
   #sendLarge(opcode: number, bytes: Uint8Array, owned: boolean): void {
     const header = headerLength(bytes.length)
     writeHeader(this.#queue(header), 0, opcode, true, bytes.length)
-    this.#counters[Counter.BYTES_OUT] = (this.#counters[Counter.BYTES_OUT] as number) + bytes.length
+    this.#counters[Counter.BYTES_OUT] = this.#counters[Counter.BYTES_OUT] + bytes.length
     const backlog = this.#backlog as Backlog
     const payload = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    if (this.#waiting) {
-      if (owned) backlog.push(payload)
-      else backlog.copy(payload, 0, payload.length)
-      return
+    if (owned) {
+      backlog.push(payload)
+      this.#queued()
+    } else if (this.#waiting) {
+      backlog.copy(payload, 0, payload.length)
+    } else {
+      backlog.push(payload)
+      this.#write(true)
     }
-    backlog.push(payload)
-    this.#write(!owned)
   }
 
   /** @param borrowed the backlog's last chunk is the caller's: what the kernel does not take of it is copied */
@@ -215,32 +229,37 @@ export class Outbox {
     const end = this.#end
     this.#start = this.#end = 0
     const backlog = this.#backlog
-    const transport = this.#transport
-    if (start !== end) {
-      const memory = this.#turn.memory
-      if (backlog === undefined || backlog.length === 0) {
-        const taken = transport.writeNow(memory, start, end)
-        if (taken < end - start) {
-          this.#backlog ??= new Backlog()
-          this.#backlog.copy(memory, start + taken, end)
-          this.#wait()
-          return
-        }
-      } else {
-        const parts = [memory.subarray(start, end), ...backlog.peek(MOST_PARTS - 1)]
-        const taken = transport.writePartsNow(parts)
-        if (taken < end - start) {
-          backlog.unshift(Buffer.from(memory.subarray(start + taken, end)))
-          this.#wait(borrowed)
-          return
-        }
-        backlog.drop(taken - (end - start))
-      }
-    }
-    if (backlog !== undefined && backlog.length > 0 && !this.#writeBacklog(backlog, borrowed)) return
+    if (start !== end && !this.#writeArena(start, end, backlog, borrowed)) return
+    if (backlog !== undefined && !this.#writeBacklog(backlog, borrowed)) return
     if (!this.#ending) return
     this.#ending = false
-    transport.end()
+    this.#transport.end()
+  }
+
+  /**
+   * Writes the arena from `start` to `end`, and as much of the backlog behind it as goes into the same call.
+   *
+   * @returns whether the kernel took all that it was given
+   */
+  #writeArena(start: number, end: number, backlog: Backlog | undefined, borrowed: boolean): boolean {
+    const { memory } = this.#turn
+    if (backlog === undefined || backlog.length === 0) {
+      const taken = this.#transport.writeNow(memory, start, end)
+      if (taken === end - start) return true
+      this.#backlog ??= new Backlog()
+      this.#backlog.copy(memory, start + taken, end)
+      this.#wait()
+      return false
+    }
+    const parts = [memory.subarray(start, end), ...backlog.peek(MOST_PARTS - 1)]
+    let length = 0
+    for (const part of parts) length += part.length
+    const taken = this.#transport.writePartsNow(parts)
+    if (taken < end - start) backlog.unshift(Buffer.from(memory.subarray(start + taken, end)))
+    else backlog.drop(taken - (end - start))
+    if (taken === length) return true
+    this.#wait(borrowed)
+    return false
   }
 
   /** @returns whether the kernel took all of it */

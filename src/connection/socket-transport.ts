@@ -36,7 +36,9 @@ export interface Registry {
 }
 
 /** Where the bytes of a shard's sockets go, and who is told. Node calls the callback on the socket. */
-export type SocketReader = OnReadOpts
+export interface SocketReader extends OnReadOpts {
+  buffer: Uint8Array
+}
 
 /** @param arena the codec's read arena */
 export function createReader(arena: Uint8Array): SocketReader {
@@ -53,6 +55,7 @@ export class SocketTransport implements Transport {
   readonly admission: number
   readonly #registry: Registry
   readonly #socket: Socket
+  readonly #arena: Uint8Array
   #ended = false
 
   #onWritten: ((error?: Error | null) => void) | undefined
@@ -74,6 +77,7 @@ export class SocketTransport implements Transport {
     this.owner = owner
     this.admission = admission
     this.#registry = registry
+    this.#arena = reader.buffer
     const options = { ...source, allowHalfOpen: true, onread: reader }
     const socket = new Socket(options)
     this.#socket = socket
@@ -141,7 +145,11 @@ export class SocketTransport implements Transport {
     const old = this.#socket
     old.pause()
     old.removeAllListeners()
-    const socket = new Socket({ handle: takeHandle(old), allowHalfOpen: true } as { allowHalfOpen: boolean })
+    // The handle cannot forget the buffer that it was told to read into: without a reader of its own the new socket
+    // would get nothing. (The HTTP parser reads from the handle itself, unless somebody listens to the socket's data.)
+    const onread = { buffer: this.#arena, callback: pushBytes }
+    const options = { handle: takeHandle(old), allowHalfOpen: true, onread }
+    const socket = new Socket(options)
     old.destroy()
     socket.on('close', () => this.#registry.ended(this.admission))
     socket.unshift(bytes)
@@ -170,6 +178,11 @@ export class SocketTransport implements Transport {
 function onBytes(this: Socket, length: number): boolean {
   ;(this as TransportSocket)[TRANSPORT].owner.receive(length)
   return true
+}
+
+/** For a socket that is read as a stream again: the arena is the next socket's at once. */
+function pushBytes(this: Socket, length: number, arena: Uint8Array): boolean {
+  return this.push(Buffer.from(arena.subarray(0, length)))
 }
 
 function onEnd(this: Socket): void {

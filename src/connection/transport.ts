@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
  * What a connection needs of whatever carries its bytes. Plain sockets, TLS streams and in-memory pairs for tests
  * implement it.
  *
- * Bytes that arrive are put into the codec's read arena first; `receive` is told how many there are.
+ * Bytes that arrive are put into the codec's read arena first; `receive` is told how many there are. No method calls
+ * the owner from within: what a call brings about is told in a callback of its own, later.
  */
 export interface Transport {
   /** Who is told what happens; changes hands once, from the opening handshake to the connection. */
@@ -24,7 +25,7 @@ export interface Transport {
    * under way. The bytes must not change before.
    */
   writeLater(bytes: Uint8Array): void
-  /** Stops reading; what was read already is delivered. */
+  /** Stops reading: `receive` is not called before `resume`. */
   pause(): void
   resume(): void
   /** Sends FIN after what is being written; reading goes on. */

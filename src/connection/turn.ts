@@ -67,7 +67,7 @@ export class Turn {
     if (this.#flushing) return
     this.#flushing = true
     // The list may grow meanwhile.
-    for (let i = 0; i < this.#outboxes.length; i++) (this.#outboxes[i] as Outbox).flush()
+    for (let i = 0; i < this.#outboxes.length; i++) this.#outboxes[i].flush()
     this.#outboxes.length = 0
     this.#position = this.#start
     this.#flushing = false

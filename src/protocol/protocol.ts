@@ -161,19 +161,19 @@ export class Protocol {
   #walk(first: number, count: number, front = false): void {
     const events = this.#codec.events
     for (let i = first; i < count; i++) {
-      if (this.paused) return this.#hold(i, count, front)
       if (this.state >= State.ENDING) return
+      if (this.paused) return this.#hold(i, count, front)
       const at = i * 4
-      const word = events[at] as number
-      const start = events[at + 1] as number
-      const length = events[at + 2] as number
+      const word = events[at]
+      const start = events[at + 1]
+      const length = events[at + 2]
       switch (word & 0xff) {
         case Opcode.TEXT:
         case Opcode.BINARY:
           if (this.state !== State.OPEN) break
           if ((word & EVENT_WHOLE) === EVENT_WHOLE)
             this.#deliver(word, this.#codec.memory, start, start + length)
-          else this.#receivePart(word, start, length, events[at + 3] as number)
+          else this.#receivePart(word, start, length, events[at + 3])
           break
         case EVENT_ERROR:
           return this.fail(frameError(length))
@@ -190,9 +190,9 @@ export class Protocol {
     const codec = this.#codec
     const events = codec.events.slice(first * 4, count * 4)
     const last = events.length - 4
-    const isError = ((events[last] as number) & 0xff) === EVENT_ERROR
-    const offset = events[1] as number
-    const end = (events[last + 1] as number) + (isError ? 0 : (events[last + 2] as number))
+    const isError = (events[last] & 0xff) === EVENT_ERROR
+    const offset = events[1]
+    const end = events[last + 1] + (isError ? 0 : events[last + 2])
     const held = { events, bytes: Buffer.from(codec.memory.subarray(offset, end)), offset }
     this.#held ??= []
     if (front) this.#held.unshift(held)

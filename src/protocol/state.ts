@@ -45,5 +45,5 @@ const TRANSITIONS: readonly (readonly State[])[] = [
 ]
 
 export function nextState(state: State, cause: Cause): State {
-  return (TRANSITIONS[state] as readonly State[])[cause] as State
+  return TRANSITIONS[state][cause]
 }

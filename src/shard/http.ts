@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
 import type { HttpEndpoint, Log } from '../connection/environment.js'
+import { isPending, reportFailure } from '../connection/failure.js'
 
 /** Milliseconds that a request may take to come in, as a whole; Node's default is five minutes. */
 const REQUEST_TIMEOUT_MS = 30_000
@@ -19,18 +20,23 @@ export class ShardHttp implements HttpEndpoint {
     const { http } = app
     this.#server = createServer((request, response) => {
       if (this.#stopping) response.setHeader('Connection', 'close')
-      if (http === undefined) return answer(request, response, path)
+      if (http === undefined) return answer(request, response, path, this.#stopping)
       const failed = (error: unknown): void => {
-        if (app.error === undefined) log('error', 'the http handler failed', error)
-        else app.error(error, undefined)
-        if (response.headersSent) response.destroy()
-        else respond(response, 500, 'Internal Server Error')
+        reportFailure(app, log, 'the http handler failed', error)
+        // What it has answered in full still goes out.
+        if (response.writableEnded) return
+        if (response.headersSent) {
+          response.destroy()
+          return
+        }
+        // Its headers belong to the answer that it did not give.
+        for (const name of response.getHeaderNames()) response.removeHeader(name)
+        if (this.#stopping) response.setHeader('Connection', 'close')
+        respond(response, 500, 'Internal Server Error')
       }
       try {
         const result = http.call(app, request, response)
-        if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
-          ;(result as PromiseLike<unknown>).then(undefined, failed)
-        }
+        if (isPending(result)) Promise.resolve(result).then(undefined, failed)
       } catch (error) {
         failed(error)
       }
@@ -49,6 +55,8 @@ export class ShardHttp implements HttpEndpoint {
   stop(): void {
     this.#stopping = true
     this.#server.closeIdleConnections()
+    // The others have got their headers already, and may have promised to go on.
+    this.#server.keepAliveTimeout = 1
   }
 
   /** Ends everything at once. */
@@ -59,14 +67,20 @@ export class ShardHttp implements HttpEndpoint {
 }
 
 /** What an application without an `http` hook answers. */
-function answer(request: IncomingMessage, response: ServerResponse, path: string | undefined): void {
-  const requested = (request.url ?? '').split('?', 1)[0] as string
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string | undefined,
+  stopping: boolean,
+): void {
+  const requested = (request.url ?? '').split('?', 1)[0]
   if (requested === '/healthz' && (request.method === 'GET' || request.method === 'HEAD')) {
     return respond(response, 200, 'ok')
   }
   if (path !== undefined && requested !== path) return respond(response, 404, 'Not Found')
   response.setHeader('Upgrade', 'websocket')
-  response.setHeader('Connection', 'Upgrade')
+  // RFC 9110 7.8: what sends Upgrade lists it in Connection.
+  response.setHeader('Connection', stopping ? 'Upgrade, close' : 'Upgrade')
   respond(response, 426, 'Upgrade Required: this is a WebSocket server')
 }
 

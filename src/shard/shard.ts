@@ -15,7 +15,7 @@ import {
   takeHandle,
 } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
-import { Counter, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
 import type { ShardTask } from '../messages.js'
 import type { ConnectionOptions } from '../options.js'
 import { loadApp } from './app-loader.js'
@@ -25,6 +25,8 @@ import { createLog } from './log.js'
 
 /** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
 const MOST_TICK_MS = 100
+/** How long connections that were cut may take to say so, in milliseconds. */
+const CUT_MS = 1000
 /** How often the event-loop delay is written to the ledger, in milliseconds. */
 const LOOP_DELAY_INTERVAL_MS = 1000
 
@@ -81,6 +83,7 @@ class Shard implements RunningShard, Registry {
       turn: new Turn(codec),
       deadlines: this.#deadlines,
       counters: this.#ledger.counters,
+      openings: new Set<Opening>(),
       connections: new Set<Connection>(),
       log,
       http: this.#http,
@@ -93,15 +96,14 @@ class Shard implements RunningShard, Registry {
 
   adoptSocket(socket: NetSocket, admission: number): void {
     this.#count(Counter.ADOPTED)
-    let handle: object
     try {
-      handle = takeHandle(socket)
-    } catch {
-      // It ended on its way.
+      this.#adopt({ handle: takeHandle(socket) }, admission)
+    } catch (error) {
+      // Most likely it ended on its way.
+      socket.destroy()
       this.ended(admission)
-      return
+      this.#environment.log('debug', 'a socket could not be adopted', error)
     }
-    this.#adopt({ handle }, admission)
   }
 
   adoptDescriptor(fd: number, admission: number): void {
@@ -120,16 +122,14 @@ class Shard implements RunningShard, Registry {
     const environment = this.#environment
     environment.stopping = true
     this.#http.stop()
+    for (const opening of environment.openings) opening.stop()
     for (const connection of environment.connections) connection.close(code)
-    const { counters } = environment
-    if (counters[Counter.ADOPTED] !== counters[Counter.ENDED]) {
-      await new Promise<void>(resolve => {
-        this.#emptied = resolve
-        setTimeout(resolve, timeoutMs)
-      })
-    }
+    await this.#empty(timeoutMs)
+    for (const opening of environment.openings) opening.terminate()
     for (const connection of environment.connections) connection.terminate()
     this.#http.destroy()
+    // The `close` hooks come before `stop`.
+    await this.#empty(CUT_MS)
     await this.#app.stop?.()
     this.#deadlines.stop()
     clearInterval(this.#loopDelayTimer)
@@ -144,14 +144,27 @@ class Shard implements RunningShard, Registry {
     if (this.#emptied !== undefined && counters[Counter.ADOPTED] === counters[Counter.ENDED]) this.#emptied()
   }
 
+  /** Waits until there is no connection, but not longer than `timeoutMs`. */
+  async #empty(timeoutMs: number): Promise<void> {
+    const { counters } = this.#environment
+    if (counters[Counter.ADOPTED] === counters[Counter.ENDED]) return
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, timeoutMs)
+      this.#emptied = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#emptied = undefined
+  }
+
   #adopt(source: SocketSource, admission: number): void {
     const opening = new Opening(this.#environment)
     opening.begin(new SocketTransport(source, this.#reader, opening, admission, this))
   }
 
   #count(counter: number): void {
-    const { counters } = this.#ledger
-    counters[counter] = (counters[counter] as number) + 1
+    count(this.#ledger.counters, counter)
   }
 
   #measureLoopDelay(): void {

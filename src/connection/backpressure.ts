@@ -1,0 +1,56 @@
+import { headerLength } from '../codec/encode.js'
+import { LimitError } from '../errors.js'
+import type { ConnectionOptions } from '../options.js'
+import { CloseCode } from '../rfc6455.js'
+import type { Outbox } from './outbox.js'
+import type { Transport } from './transport.js'
+
+/**
+ * What a peer that reads slowly, or not at all, may cost: past `highWaterMark` bytes nothing is read from it, so that
+ * it can't cause more; past `maxBackpressure` nothing more is accepted for it.
+ */
+export class Backpressure {
+  /** `send` returned `buffered`, or `dropped` for want of room: a `drain` is due. */
+  drainDue = false
+  readonly #outbox: Outbox
+  readonly #transport: Transport
+  readonly #options: ConnectionOptions
+  #stopped = false
+
+  constructor(outbox: Outbox, transport: Transport, options: ConnectionOptions) {
+    this.#outbox = outbox
+    this.#transport = transport
+    this.#options = options
+  }
+
+  /** More waits for the peer than `highWaterMark`. */
+  get isHigh(): boolean {
+    return this.#outbox.bufferedAmount > this.#options.highWaterMark
+  }
+
+  /** Whether a frame with `length` bytes of payload may wait for the peer as well. */
+  hasRoom(length: number): boolean {
+    const size = headerLength(length) + length
+    if (this.#outbox.bufferedAmount + size <= this.#options.maxBackpressure) return true
+    this.drainDue = true
+    return false
+  }
+
+  stopReading(): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#transport.pause()
+  }
+
+  startReading(): void {
+    if (!this.#stopped) return
+    this.#stopped = false
+    this.#transport.resume()
+  }
+}
+
+/** Why a connection is closed whose peer does not take what it is sent. */
+export function backpressureError(): LimitError {
+  const text = 'more than maxBackpressure bytes wait for the peer'
+  return new LimitError('ERR_BACKPRESSURE', text, CloseCode.POLICY_VIOLATION)
+}

@@ -1,0 +1,36 @@
+import type { App } from '../app.js'
+import type { Socket } from '../socket.js'
+import type { Log } from './environment.js'
+
+/**
+ * Tells the application's `error` hook, or else the log, that a handler failed. It never throws, whatever the hook
+ * does: it is called from where an exception would end the shard.
+ *
+ * @param what for the log, such as `the upgrade hook failed`
+ */
+export function reportFailure(
+  app: App<unknown>,
+  log: Log,
+  what: string,
+  error: unknown,
+  socket?: Socket<unknown>,
+): void {
+  if (app.error === undefined) return log('error', what, error)
+  const failed = (second: unknown): void => {
+    log('error', what, error)
+    log('error', 'then the error hook failed', second)
+  }
+  try {
+    const result = app.error(error, socket)
+    if (isPending(result)) Promise.resolve(result).then(undefined, failed)
+  } catch (second) {
+    failed(second)
+  }
+}
+
+/** Whether a handler returned a promise, or something that can be waited for like one. */
+export function isPending(result: unknown): result is PromiseLike<unknown> {
+  return (
+    typeof result === 'object' && result !== null && typeof (result as { then?: unknown }).then === 'function'
+  )
+}
