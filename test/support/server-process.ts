@@ -1,0 +1,204 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { CloseOptions, ServeOptions, ServerStats } from '../../src/index.js'
+import type { HandoffWay } from '../../src/primary/handoff.js'
+import { soon, until } from './until.js'
+
+const fixtures = new URL('../fixtures/', import.meta.url)
+
+/** What the handlers of test-app.mjs saw, summed over the shards that live. */
+export interface AppCounts {
+  opens: number
+  closes: number
+  /** `close` was called again for a connection. */
+  twice: number
+  errors: number
+  /** How often `close` got each code. */
+  codes: Record<string, number>
+  /** The most that `bufferedAmount` was after an echo. */
+  mostBuffered: number
+  drains: number
+  /** Close reasons since they were last asked for. */
+  reasons: string[]
+}
+
+/** Bytes in use by the server's process, after garbage collection. */
+export interface Memory {
+  rss: number
+  /** Of all threads together, as the rest. */
+  heapUsed: number
+  external: number
+}
+
+export interface ServerProcessOptions extends ServeOptions {
+  /** A file of test/fixtures. Default: test-app.mjs. */
+  app?: string
+}
+
+/** A server in a process of its own: test/fixtures/server.mjs. */
+export class ServerProcess {
+  readonly port: number
+  readonly #process: ChildProcess
+  readonly #output: () => string
+  readonly #pending = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>()
+  #nextId = 1
+
+  /** @param handoff the way sockets take to shards; by default the one that Node has */
+  static async start(options: ServerProcessOptions = {}, handoff?: HandoffWay): Promise<ServerProcess> {
+    const { app = 'test-app.mjs', ...rest } = options
+    const complete: ServeOptions = {
+      host: '127.0.0.1',
+      port: 0,
+      workers: 2,
+      logLevel: 'error',
+      app: fileURLToPath(new URL(app, fixtures)),
+      ...rest,
+    }
+    const child = fork(fileURLToPath(new URL('server.mjs', fixtures)), [JSON.stringify(complete)], {
+      execArgv: ['--expose-gc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...(handoff !== undefined && { SHARDWS_HANDOFF: handoff }) },
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
+        output = (output + chunk).slice(-10_000)
+      })
+    }
+    const port = await soon(
+      'the server listens',
+      new Promise<number>((resolve, reject) => {
+        child.once('message', message => resolve((message as { port: number }).port))
+        child.once('exit', code => reject(new Error(`the server's process ended with ${code}:\n${output}`)))
+      }),
+    )
+    return new ServerProcess(child, port, () => output)
+  }
+
+  private constructor(child: ChildProcess, port: number, output: () => string) {
+    this.#process = child
+    this.port = port
+    this.#output = output
+    child.on('message', message => {
+      const { id, result, error } = message as { id: number; result: never; error?: string }
+      const pending = this.#pending.get(id)
+      this.#pending.delete(id)
+      if (error === undefined) pending?.resolve(result)
+      else pending?.reject(new Error(error))
+    })
+    child.on('exit', (code, signal) => {
+      const error = new Error(`the server's process ended (${code ?? signal}):\n${output()}`)
+      for (const { reject } of this.#pending.values()) reject(error)
+      this.#pending.clear()
+    })
+  }
+
+  /** What the process wrote. */
+  get output(): string {
+    return this.#output()
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
+  stats(): Promise<ServerStats> {
+    return this.#call('stats')
+  }
+
+  shardErrors(): Promise<{ code: string; index: number }[]> {
+    return this.#call('shardErrors')
+  }
+
+  memory(): Promise<Memory> {
+    return this.#call('memory')
+  }
+
+  /** Descriptors that the process has open, sockets alone. */
+  sockets(): number {
+    return this.#descriptors('socket:')
+  }
+
+  #descriptors(kind: string): number {
+    const directory = `/proc/${this.#process.pid}/fd`
+    return readdirSync(directory).filter(name => {
+      try {
+        return readlinkSync(`${directory}/${name}`).startsWith(kind)
+      } catch {
+        // It was closed meanwhile.
+        return false
+      }
+    }).length
+  }
+
+  async app(): Promise<AppCounts> {
+    const answers = await this.#call<{ counts: AppCounts; reasons: string[] }[]>('app')
+    const sum: AppCounts = {
+      opens: 0,
+      closes: 0,
+      twice: 0,
+      errors: 0,
+      codes: {},
+      mostBuffered: 0,
+      drains: 0,
+      reasons: [],
+    }
+    for (const { counts, reasons } of answers) {
+      for (const name of ['opens', 'closes', 'twice', 'errors', 'drains'] as const) sum[name] += counts[name]
+      sum.mostBuffered = Math.max(sum.mostBuffered, counts.mostBuffered)
+      for (const [code, count] of Object.entries(counts.codes))
+        sum.codes[code] = (sum.codes[code] ?? 0) + count
+      sum.reasons.push(...reasons)
+    }
+    return sum
+  }
+
+  /** Waits until no socket is left in the server: neither in what it counts nor in the kernel. */
+  async empty(): Promise<void> {
+    await until('the server holds no socket', async () => {
+      const { total, admitted, shards } = await this.stats()
+      return (
+        total.sockets === 0 &&
+        total.connections === 0 &&
+        admitted === 0 &&
+        shards.every(shard => shard.inFlight === 0)
+      )
+    })
+  }
+
+  /** For the end of a test: everything must have ended as it should, then the server is closed. */
+  async finish(): Promise<void> {
+    await this.empty()
+    const [shardErrors, { opens, closes, twice }] = [await this.shardErrors(), await this.app()]
+    if (shardErrors.length > 0) throw new Error(`shards failed: ${JSON.stringify(shardErrors)}`)
+    if (opens !== closes || twice > 0) {
+      throw new Error(`the application saw ${opens} opens and ${closes} closes, ${twice} of them again`)
+    }
+    await this.close()
+  }
+
+  /** Closes the server as an application does; the process ends by itself. */
+  async close(options?: CloseOptions): Promise<void> {
+    if (!this.isRunning) return
+    const ended = new Promise<void>(resolve => this.#process.once('exit', () => resolve()))
+    await this.#call('close', options)
+    this.#process.disconnect()
+    await soon("the server's process ends", ended)
+  }
+
+  /** Ends the process if it still runs. */
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
+  #call<Result>(method: string, argument?: unknown): Promise<Result> {
+    if (!this.isRunning) return Promise.reject(new Error(`the server's process has ended:\n${this.output}`))
+    const id = this.#nextId++
+    const result = new Promise<Result>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject })
+    })
+    this.#process.send({ id, method, argument })
+    return soon(`the server's answer to ${method}`, result)
+  }
+}
