@@ -13,8 +13,11 @@ const gone = new Promise<void>(resolve => {
   go = resolve
 })
 
+const stop = new AbortController()
+
 process.on('message', (message: ToLoadProcess) => {
   if (message.type === 'go') return go()
+  if (message.type === 'stop') return stop.abort()
   const options = { ...message.options, url: new URL(message.options.url) }
   runLoad(options, {
     async onConnected() {
@@ -24,6 +27,7 @@ process.on('message', (message: ToLoadProcess) => {
     onBegin: () => tell({ type: 'begin' }),
     onSecond: messages => tell({ type: 'second', messages }),
     onEnd: () => tell({ type: 'end' }),
+    stop: stop.signal,
   }).then(
     result => {
       const { latencies, errors } = result
@@ -33,5 +37,7 @@ process.on('message', (message: ToLoadProcess) => {
       tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) }),
   )
 })
+// A terminal's Ctrl+C goes to all its processes; what to do about it is the parent's business.
+process.on('SIGINT', () => undefined)
 // The parent ended: so do we.
 process.on('disconnect', () => process.exit())

@@ -12,6 +12,7 @@ const MOST_CONNECTING = 100
 const RECONNECT_MS = 100
 /** Milliseconds that opening all connections may take. */
 const CONNECT_TIMEOUT_MS = 30_000
+
 /** What a load run has measured. */
 export interface LoadResult {
   /** Seconds, as measured. */
@@ -23,8 +24,12 @@ export interface LoadResult {
   latencies: Latencies
   /** Messages that came back in each whole second. */
   perSecond: number[]
-  /** Messages that came back with other content. */
+  /** Messages that came back with other content, or came unasked. */
   mismatches: number
+  /** Messages that had no answer at the end; with a rate also those that were due and could not be sent. */
+  unanswered: number
+  /** Microseconds that the oldest of them had waited. */
+  oldestUnansweredUs: number
   /** Connections that failed or were lost, by reason. */
   errors: Map<string, number>
   /** Connections that were open at the end. */
@@ -40,6 +45,8 @@ export interface LoadWatcher {
   onEnd?(): void
   /** Once a second of the measurement: messages in that second. */
   onSecond?(messages: number): void
+  /** Ends the measurement early; what was measured so far is the result. */
+  readonly stop?: AbortSignal
 }
 
 /**
@@ -52,16 +59,15 @@ export async function runLoad(options: LoadOptions, watcher: LoadWatcher = {}): 
 }
 
 class LoadRun implements LoadConnectionOwner {
-  readonly url: URL
+  readonly options: LoadOptions
   readonly codec: Codec
   readonly reader: SocketReader
   readonly traffic: Traffic
-  readonly protocols: readonly string[]
-  readonly #options: LoadOptions
   readonly #watcher: LoadWatcher
-  readonly #open = new Set<LoadConnection>()
-  /** When the messages under way were sent, or should have been: a queue for each connection. */
-  readonly #sent = new Map<LoadConnection, TimeQueue>()
+  /** Every connection that has not ended, open or not. */
+  readonly #all = new Set<LoadConnection>()
+  /** The open ones, in the order in which they get what is due. */
+  #open: LoadConnection[] = []
   readonly #errors = new Map<string, number>()
   #latencies = new Latencies()
   #messages = 0
@@ -69,61 +75,67 @@ class LoadRun implements LoadConnectionOwner {
   #mismatches = 0
   #toConnect: number
   #connecting = 0
+  /** Connections that failed before the run began. */
+  #failed = 0
   #phase: 'connecting' | 'running' | 'ended' = 'connecting'
-  #connected: (() => void) | undefined
-  /** With a rate: messages that are due so far, and the connection whose turn it is. */
+  /** Resolves when every connection has been tried once. */
+  #tried: (() => void) | undefined
+  /** With a rate: messages that were due so far. */
   #due = 0
-  #order: LoadConnection[] = []
-  #turn = 0
 
   constructor(options: LoadOptions, watcher: LoadWatcher) {
-    this.url = options.url
-    this.protocols = options.protocols
-    this.#options = options
+    this.options = options
     this.#watcher = watcher
     this.#toConnect = options.connections
     this.codec = new Codec(compileCodec(), options.connections + MOST_CONNECTING)
     this.reader = createReader(this.codec.readArena)
-    this.traffic = new Traffic(options.size, options.text, options.pipelining)
+    this.traffic = new Traffic(options.payload, options.text, options.pipelining)
   }
 
   async run(): Promise<LoadResult> {
-    const { duration, rate, warmup } = this.#options
-    await this.#connectAll()
-    await this.#watcher.onConnected?.()
-    this.#phase = 'running'
-    if (rate > 0) this.#beginSchedule()
-    else for (const connection of this.#open) this.#fill(connection)
-    if (warmup > 0) await delay(warmup * 1000)
-    const result = await this.#measure(duration)
-    this.#phase = 'ended'
-    result.connected = this.#open.size
-    for (const connection of this.#open) connection.end()
-    return result
+    const { duration, rate, warmup, timeout } = this.options
+    try {
+      await this.#connectAll()
+      await this.#watcher.onConnected?.()
+      this.#phase = 'running'
+      this.#toConnect += this.#failed
+      this.#connectNext()
+      if (rate > 0) this.#beginSchedule()
+      else for (const connection of this.#open) this.#fill(connection)
+      const watchdog = setInterval(() => this.#endSilent(), Math.min(1000, timeout * 500))
+      try {
+        if (warmup > 0) await delay(warmup * 1000, this.#watcher.stop)
+        return await this.#measure(duration)
+      } finally {
+        clearInterval(watchdog)
+      }
+    } finally {
+      this.#phase = 'ended'
+      for (const connection of this.#all) connection.end()
+    }
   }
 
   opened(connection: LoadConnection): void {
     this.#connecting--
-    this.#open.add(connection)
-    this.#sent.set(connection, new TimeQueue(this.#options.pipelining))
-    this.#order.push(connection)
-    if (this.#phase === 'connecting') this.#connectNext()
-    else if (this.#phase === 'ended') connection.end()
-    else if (this.#options.rate === 0) this.#fill(connection)
+    this.#open.push(connection)
+    if (this.#phase === 'ended') return connection.end()
+    this.#connectNext()
+    if (this.#phase === 'running' && this.options.rate === 0) this.#fill(connection)
   }
 
   returned(connection: LoadConnection, count: number, bytes: number): void {
     if (this.#phase !== 'running') return
     this.#messages += count
     this.#bytes += bytes
-    if (count === 0) return
-    const times = this.#sent.get(connection) as TimeQueue
     const now = performance.now()
+    connection.heard = now
+    if (count === 0) return
+    const { times } = connection
     for (let i = 0; i < count; i++) this.#latencies.record((now - times.shift()) * 1000)
-    if (this.#options.rate === 0) {
+    if (this.options.rate === 0) {
       for (let i = 0; i < count; i++) times.push(now)
       connection.send(count)
-    } else this.#sendWaiting(connection, times)
+    } else this.#sendDue(connection)
   }
 
   mismatched(): void {
@@ -131,29 +143,35 @@ class LoadRun implements LoadConnectionOwner {
   }
 
   ended(connection: LoadConnection, error: string | undefined): void {
-    if (!this.#open.delete(connection)) this.#connecting--
-    this.#sent.delete(connection)
-    this.#order = this.#order.filter(other => other !== connection)
-    if (error !== undefined) this.#errors.set(error, (this.#errors.get(error) ?? 0) + 1)
+    this.#all.delete(connection)
+    const index = this.#open.indexOf(connection)
+    if (index < 0) this.#connecting--
+    else this.#open.splice(index, 1)
     if (this.#phase === 'ended') return
-    this.#toConnect++
-    if (this.#phase === 'running') setTimeout(() => this.#connectNext(), RECONNECT_MS).unref()
-    else if (this.#open.size === 0 && this.#connecting === 0) this.#connected?.()
-    else setTimeout(() => this.#connectNext(), RECONNECT_MS).unref()
+    if (error !== undefined) this.#errors.set(error, (this.#errors.get(error) ?? 0) + 1)
+    if (this.#phase === 'connecting') {
+      // Tried again once the run has begun: a server that refuses most of them would keep it from ever beginning.
+      this.#failed++
+      this.#connectNext()
+    } else {
+      setTimeout(() => {
+        this.#toConnect++
+        this.#connectNext()
+      }, RECONNECT_MS).unref()
+    }
   }
 
   async #connectAll(): Promise<void> {
-    const time = setTimeout(() => this.#connected?.(), CONNECT_TIMEOUT_MS)
+    const time = setTimeout(() => this.#tried?.(), CONNECT_TIMEOUT_MS)
     await new Promise<void>(resolve => {
-      this.#connected = resolve
+      this.#tried = resolve
       this.#connectNext()
     })
-    this.#connected = undefined
+    this.#tried = undefined
     clearTimeout(time)
-    if (this.#open.size > 0) return
-    this.#phase = 'ended'
+    if (this.#open.length > 0) return
     const [reason = 'it does not answer'] = this.#errors.keys()
-    throw new Error(`cannot connect to ${this.url.href}: ${reason}`)
+    throw new Error(`cannot connect to ${this.options.url.href}: ${reason}`)
   }
 
   #connectNext(): void {
@@ -161,17 +179,20 @@ class LoadRun implements LoadConnectionOwner {
     while (this.#toConnect > 0 && this.#connecting < MOST_CONNECTING) {
       this.#toConnect--
       this.#connecting++
-      new LoadConnection(this).connect()
+      const connection = new LoadConnection(this)
+      this.#all.add(connection)
+      connection.connect()
     }
-    if (this.#connecting === 0 && this.#toConnect === 0) this.#connected?.()
+    if (this.#connecting === 0) this.#tried?.()
   }
 
   /** Puts as many messages under way as there may be. */
   #fill(connection: LoadConnection): void {
-    const times = this.#sent.get(connection) as TimeQueue
+    const { pipelining } = this.options
     const now = performance.now()
-    for (let i = 0; i < this.#options.pipelining; i++) times.push(now)
-    connection.send(this.#options.pipelining)
+    connection.heard = now
+    for (let i = 0; i < pipelining; i++) connection.times.push(now)
+    connection.send(pipelining)
   }
 
   /**
@@ -179,47 +200,64 @@ class LoadRun implements LoadConnectionOwner {
    * schedule is looked at in every turn of the event loop: a timer's millisecond would be part of each latency.
    */
   #beginSchedule(): void {
-    const { rate } = this.#options
+    const { rate } = this.options
     const start = performance.now()
     const look = (): void => {
       if (this.#phase !== 'running') return
       const until = Math.floor(((performance.now() - start) * rate) / 1000)
       for (; this.#due < until; this.#due++) {
-        const connection = this.#order[this.#turn++ % this.#order.length]
+        const connection = this.#open[this.#due % this.#open.length]
         if (connection === undefined) continue
-        const times = this.#sent.get(connection) as TimeQueue
-        times.push(start + (this.#due * 1000) / rate)
-        this.#sendWaiting(connection, times)
+        connection.times.push(start + (this.#due * 1000) / rate)
+        this.#sendDue(connection)
       }
       setImmediate(look)
     }
     look()
   }
 
-  #sendWaiting(connection: LoadConnection, times: TimeQueue): void {
-    const count = Math.min(times.length, this.#options.pipelining) - connection.inFlight
-    if (count > 0) connection.send(count)
+  #sendDue(connection: LoadConnection): void {
+    const count = Math.min(connection.times.length, this.options.pipelining) - connection.inFlight
+    if (count <= 0) return
+    if (connection.inFlight === 0) connection.heard = performance.now()
+    connection.send(count)
+  }
+
+  /** Ends the connections that have had no answer for too long; others take their places. */
+  #endSilent(): void {
+    const { timeout } = this.options
+    const since = performance.now() - timeout * 1000
+    for (const connection of this.#all) {
+      const waits = connection.inFlight > 0 || !connection.isOpen
+      if (waits && connection.heard < since) connection.end(`no answer for ${timeout} s`)
+    }
   }
 
   async #measure(duration: number): Promise<LoadResult> {
     this.#latencies = new Latencies()
     this.#messages = this.#bytes = this.#mismatches = 0
     const perSecond: number[] = []
-    let before = 0
     this.#watcher.onBegin?.()
     const start = performance.now()
-    const seconds = setInterval(() => {
-      const messages = this.#messages - before
+    let before = 0
+    let last = start
+    // A timer may be late, so a second's messages are those of its real length.
+    const endSecond = (): void => {
+      const now = performance.now()
+      const messages = Math.round(((this.#messages - before) * 1000) / (now - last))
       before = this.#messages
+      last = now
       perSecond.push(messages)
       this.#watcher.onSecond?.(messages)
-    }, 1000)
-    await delay(duration * 1000)
-    const elapsed = (performance.now() - start) / 1000
+    }
+    const seconds = setInterval(endSecond, 1000)
+    await delay(duration * 1000, this.#watcher.stop)
+    const end = performance.now()
+    // The last second ends together with the run.
+    if (end - last > 500) endSecond()
     this.#watcher.onEnd?.()
     clearInterval(seconds)
-    // The last second ends together with the run.
-    if (perSecond.length < Math.floor(duration)) perSecond.push(this.#messages - before)
+    const elapsed = (end - start) / 1000
     return {
       seconds: elapsed,
       messages: this.#messages,
@@ -227,43 +265,32 @@ class LoadRun implements LoadConnectionOwner {
       latencies: this.#latencies,
       perSecond,
       mismatches: this.#mismatches,
+      ...this.#unanswered(end),
       errors: this.#errors,
-      connected: this.#open.size,
+      connected: this.#open.length,
     }
+  }
+
+  #unanswered(now: number): { unanswered: number; oldestUnansweredUs: number } {
+    let unanswered = 0
+    let oldest = now
+    for (const { times } of this.#open) {
+      unanswered += times.length
+      oldest = Math.min(oldest, times.first ?? now)
+    }
+    return { unanswered, oldestUnansweredUs: (now - oldest) * 1000 }
   }
 }
 
-/** A queue of times. It grows only in a run with a rate that the server does not keep up with. */
-class TimeQueue {
-  #times: Float64Array
-  #head = 0
-  length = 0
-
-  constructor(capacity: number) {
-    this.#times = new Float64Array(2 ** Math.ceil(Math.log2(capacity + 1)))
-  }
-
-  push(time: number): void {
-    const { length: capacity } = this.#times
-    if (this.length === capacity) {
-      const grown = new Float64Array(capacity * 2)
-      for (let i = 0; i < capacity; i++) grown[i] = this.#times[(this.#head + i) & (capacity - 1)] as number
-      this.#times = grown
-      this.#head = 0
-    }
-    this.#times[(this.#head + this.length++) & (this.#times.length - 1)] = time
-  }
-
-  shift(): number {
-    const time = this.#times[this.#head] as number
-    this.#head = (this.#head + 1) & (this.#times.length - 1)
-    this.length--
-    return time
-  }
-}
-
-function delay(ms: number): Promise<void> {
+function delay(ms: number, stop: AbortSignal | undefined): Promise<void> {
   return new Promise(resolve => {
-    setTimeout(resolve, ms)
+    if (stop?.aborted === true) return resolve()
+    const done = (): void => {
+      clearTimeout(timer)
+      stop?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    stop?.addEventListener('abort', done)
   })
 }

@@ -1,12 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { LatenciesJson } from './latencies.js'
-import { Latencies } from './latencies.js'
+import { Latencies, type LatenciesJson } from './latencies.js'
 import { type LoadResult, type LoadWatcher, runLoad } from './load.js'
 import type { LoadOptions } from './load-options.js'
 
-/** Parent to child: the run's options; then, when all are connected, nothing but the word. */
-export type ToLoadProcess = { type: 'options'; options: SerializedOptions } | { type: 'go' }
+/** Parent to child: the run's options; when all are connected, the word to go; and maybe one to stop early. */
+export type ToLoadProcess =
+  | { type: 'options'; options: SerializedOptions }
+  | { type: 'go' }
+  | { type: 'stop' }
 
 /** Child to parent. */
 export type FromLoadProcess =
@@ -33,13 +35,20 @@ export async function runLoadProcesses(options: LoadOptions, watcher: LoadWatche
   const { processes } = options
   if (processes === 1) return runLoad(options, watcher)
   const children = Array.from({ length: processes }, () =>
-    fork(fileURLToPath(new URL('./load-process.js', import.meta.url)), { execArgv: [] }),
+    fork(fileURLToPath(new URL('./load-process.js', import.meta.url)), {
+      execArgv: [],
+      // Which takes the message's bytes as they are.
+      serialization: 'advanced',
+    }),
   )
   try {
     const meters = children.map((child, index) => new Child(child, share(options, index)))
+    watcher.stop?.addEventListener('abort', () => {
+      for (const meter of meters) meter.tell({ type: 'stop' })
+    })
     await Promise.all(meters.map(meter => meter.until('connected')))
     await watcher.onConnected?.()
-    for (const meter of meters) meter.go()
+    for (const meter of meters) meter.tell({ type: 'go' })
     await Promise.all(meters.map(meter => meter.until('begin')))
     watcher.onBegin?.()
     const total = { messages: 0, reports: 0 }
@@ -91,11 +100,11 @@ class Child {
     })
     // Whoever waits is told; when nobody does, the run is over.
     this.#failure.catch(() => undefined)
-    child.send({ type: 'options', options } satisfies ToLoadProcess)
+    this.tell({ type: 'options', options })
   }
 
-  go(): void {
-    this.#child.send({ type: 'go' } satisfies ToLoadProcess)
+  tell(message: ToLoadProcess): void {
+    if (this.#child.connected) this.#child.send(message)
   }
 
   async until(type: FromLoadProcess['type']): Promise<FromLoadProcess> {
@@ -125,6 +134,8 @@ function addUp(results: readonly LoadResult[]): LoadResult {
     latencies: new Latencies(),
     perSecond: [],
     mismatches: 0,
+    unanswered: 0,
+    oldestUnansweredUs: 0,
     errors: new Map(),
     connected: 0,
   }
@@ -134,6 +145,8 @@ function addUp(results: readonly LoadResult[]): LoadResult {
     sum.bytes += result.bytes
     sum.latencies.add(result.latencies.toJSON())
     sum.mismatches += result.mismatches
+    sum.unanswered += result.unanswered
+    sum.oldestUnansweredUs = Math.max(sum.oldestUnansweredUs, result.oldestUnansweredUs)
     sum.connected += result.connected
     for (const [second, messages] of result.perSecond.entries()) {
       sum.perSecond[second] = (sum.perSecond[second] ?? 0) + messages

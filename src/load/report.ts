@@ -3,6 +3,14 @@ import type { LoadOptions } from './load-options.js'
 
 const PERCENTILES = [50, 75, 90, 97.5, 99, 99.9, 99.99] as const
 
+/** Messages that were under way at the end are mentioned when they waited longer than any other, and than this. */
+const NOTABLE_US = 1e6
+
+/** Whether all went as it should: something came back, and everything as it was sent. */
+export function isFlawless({ messages, mismatches, errors }: LoadResult): boolean {
+  return messages > 0 && mismatches === 0 && errors.size === 0
+}
+
 /** A result as plain data: microseconds, messages and bytes. */
 export function reportJson(options: LoadOptions, result: LoadResult): Record<string, unknown> {
   const { latencies, messages, bytes, seconds } = result
@@ -26,6 +34,8 @@ export function reportJson(options: LoadOptions, result: LoadResult): Record<str
       ...Object.fromEntries(PERCENTILES.map(share => [`p${share}`, round(latencies.percentile(share), 1)])),
       max: round(latencies.max, 1),
     },
+    unanswered: result.unanswered,
+    oldestUnansweredUs: round(result.oldestUnansweredUs, 1),
     connected: result.connected,
     mismatches: result.mismatches,
     errors: Object.fromEntries(result.errors),
@@ -53,9 +63,14 @@ export function reportText(options: LoadOptions, result: LoadResult): string {
       `latency counts from the time each message was due, at ${whole(options.rate)} messages per second`,
     )
   }
-  if (result.mismatches > 0) lines.push(`${whole(result.mismatches)} messages came back CHANGED`)
+  if (result.oldestUnansweredUs > Math.max(latencies.max, NOTABLE_US)) {
+    const ms = whole(result.oldestUnansweredUs / 1000)
+    lines.push(`${whole(result.unanswered)} messages had NO ANSWER at the end, the oldest for ${ms} ms`)
+  }
+  if (result.mismatches > 0) lines.push(`${whole(result.mismatches)} messages came back CHANGED or unasked`)
   for (const [reason, count] of result.errors) lines.push(`${whole(count)} x ${reason}`)
-  if (result.mismatches === 0 && result.errors.size === 0) lines.push('no errors, no mismatches')
+  if (messages === 0) lines.push('NOTHING came back')
+  if (isFlawless(result)) lines.push('no errors, no mismatches')
   return lines.join('\n')
 }
 

@@ -23,26 +23,28 @@ export class Traffic {
   readonly frames: number
 
   /**
-   * @param size bytes of the message
-   * @param text ASCII text instead of random bytes
+   * @param payload the message; for text it must be UTF-8
    * @param most frames that are sent at once at the most
    */
-  constructor(size: number, text: boolean, most: number) {
+  constructor(payload: Uint8Array, text: boolean, most: number) {
     this.opcode = text ? Opcode.TEXT : Opcode.BINARY
-    this.payload = text ? Buffer.alloc(size, TEXT) : randomBytes(size)
-    this.frameLength = headerLength(size) + 4 + size
+    this.payload = Buffer.from(payload)
+    this.frameLength = headerLength(payload.length) + 4 + payload.length
     this.frames = Math.max(1, Math.min(most, Math.floor(BATCH_BYTES / this.frameLength)))
-    this.batch = Buffer.allocUnsafe(this.frameLength * this.frames)
-    for (let i = 0; i < this.frames; i++) this.#encode(i * this.frameLength)
+    this.batch = Buffer.concat(Array.from({ length: this.frames }, () => maskedFrame(this.opcode, payload)))
   }
+}
 
-  #encode(offset: number): void {
-    const key = randomBytes(4)
-    const header = Buffer.alloc(MAX_HEADER_LENGTH)
-    const end = writeHeader(header, 0, this.opcode, true, this.payload.length, false, key.readUInt32LE(0))
-    header.copy(this.batch, offset, 0, end)
-    for (let i = 0; i < this.payload.length; i++) {
-      this.batch[offset + end + i] = (this.payload[i] as number) ^ (key[i & 3] as number)
-    }
-  }
+/** A message of `size` bytes: ASCII text, or random bytes. */
+export function samplePayload(size: number, text: boolean): Buffer {
+  return text ? Buffer.alloc(size, TEXT) : randomBytes(size)
+}
+
+/** A whole message, or a control frame, as a client sends it (RFC 6455 5.3). */
+export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
+  const key = randomBytes(4)
+  const frame = Buffer.allocUnsafe(MAX_HEADER_LENGTH + payload.length)
+  const start = writeHeader(frame, 0, opcode, true, payload.length, false, key.readUInt32LE(0))
+  for (let i = 0; i < payload.length; i++) frame[start + i] = (payload[i] as number) ^ (key[i & 3] as number)
+  return frame.subarray(0, start + payload.length)
 }
