@@ -69,7 +69,14 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#outbox = new Outbox(this, transport, environment.turn, environment.counters)
     this.#backpressure = new Backpressure(this.#outbox, transport, environment.options)
     const { maxPayload } = environment.options
-    this.#machine = new Protocol(this, environment.codec, slot, maxPayload, environment.app.views === true)
+    this.#machine = new Protocol(
+      this,
+      environment.codec,
+      slot,
+      environment.copies,
+      maxPayload,
+      environment.app.views === true,
+    )
     this.#activeTick = environment.deadlines.now
   }
 

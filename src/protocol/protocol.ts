@@ -1,16 +1,18 @@
-import type { Codec } from '../codec/codec.js'
+import type { Codec, CodecMemory } from '../codec/codec.js'
 import {
   EVENT_ASCII,
   EVENT_ERROR,
   EVENT_FIN,
   EVENT_FRAME_END,
   EVENT_FRAME_START,
+  EVENT_OPCODE,
   EVENT_WHOLE,
 } from '../codec/events.js'
 import { frameError, type PeerError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
 import { parseClose } from './close.js'
 import { MessageBuffer } from './message-buffer.js'
+import { type PayloadCopies, viewOf } from './payload-copies.js'
 import { Cause, nextState, State } from './state.js'
 
 /**
@@ -52,6 +54,7 @@ export class Protocol {
   readonly #owner: ProtocolOwner
   readonly #codec: Codec
   readonly #slot: number
+  readonly #copies: PayloadCopies
   readonly #views: boolean
   readonly #maxPayload: number
   #message: MessageBuffer | undefined
@@ -60,11 +63,22 @@ export class Protocol {
   #controlLength = 0
   #held: Held[] | undefined
 
-  /** @param slot of `codec`; the protocol's to use, its owner's to release */
-  constructor(owner: ProtocolOwner, codec: Codec, slot: number, maxPayload: number, views: boolean) {
+  /**
+   * @param slot of `codec`; the protocol's to use, its owner's to release
+   * @param copies of the codec's memory
+   */
+  constructor(
+    owner: ProtocolOwner,
+    codec: Codec,
+    slot: number,
+    copies: PayloadCopies,
+    maxPayload: number,
+    views: boolean,
+  ) {
     this.#owner = owner
     this.#codec = codec
     this.#slot = slot
+    this.#copies = copies
     this.#maxPayload = maxPayload
     this.#views = views
   }
@@ -160,6 +174,7 @@ export class Protocol {
   /** Delivers the events from `first` to before `count` of the codec's table. */
   #walk(first: number, count: number, front = false): void {
     const events = this.#codec.events
+    this.#copies.begin(events, count)
     for (let i = first; i < count; i++) {
       if (this.state >= State.ENDING) return
       if (this.paused) return this.#hold(i, count, front)
@@ -167,7 +182,7 @@ export class Protocol {
       const word = events[at]
       const start = events[at + 1]
       const length = events[at + 2]
-      switch (word & 0xff) {
+      switch (word & EVENT_OPCODE) {
         case Opcode.TEXT:
         case Opcode.BINARY:
           if (this.state !== State.OPEN) break
@@ -179,7 +194,7 @@ export class Protocol {
           return this.fail(frameError(length))
         default:
           if ((word & EVENT_WHOLE) === EVENT_WHOLE) {
-            this.#receiveControl(word & 0xff, this.#codec.memory, start, start + length)
+            this.#receiveControl(word & EVENT_OPCODE, this.#codec.memory, start, start + length)
           } else this.#receiveControlPart(word, start, length)
       }
     }
@@ -210,22 +225,18 @@ export class Protocol {
     const bytes = this.#message.take()
     this.#message = undefined
     // The buffer is nobody else's, so a binary message is handed over as it is.
-    if ((word & 0xff) === Opcode.BINARY) this.#owner.deliverMessage(bytes, true)
-    else this.#deliver(word, bytes, 0, bytes.length)
+    if ((word & EVENT_OPCODE) === Opcode.BINARY) this.#owner.deliverMessage(bytes, true)
+    else if (this.#views) this.#owner.deliverMessage(bytes, false)
+    else this.#owner.deliverMessage(textOf(word, bytes as CodecMemory, 0, bytes.length), false)
   }
 
-  #deliver(word: number, source: Buffer, start: number, end: number): void {
-    if ((word & 0xff) === Opcode.TEXT) {
-      if (this.#views) this.#owner.deliverMessage(source.subarray(start, end), false)
-      else if ((word & EVENT_ASCII) !== 0)
-        this.#owner.deliverMessage(source.toString('latin1', start, end), false)
-      else this.#owner.deliverMessage(source.toString('utf8', start, end), false)
-    } else if (this.#views) this.#owner.deliverMessage(source.subarray(start, end), true)
-    else {
-      const data = Buffer.allocUnsafe(end - start)
-      source.copy(data, 0, start, end)
-      this.#owner.deliverMessage(data, true)
-    }
+  /** A message that came whole; `source` is the codec's memory. */
+  #deliver(word: number, source: CodecMemory, start: number, end: number): void {
+    if ((word & EVENT_OPCODE) === Opcode.TEXT) {
+      if (this.#views) this.#owner.deliverMessage(viewOf(source, start, end), false)
+      else this.#owner.deliverMessage(textOf(word, source, start, end), false)
+    } else if (this.#views) this.#owner.deliverMessage(viewOf(source, start, end), true)
+    else this.#owner.deliverMessage(this.#copies.copy(start, end), true)
   }
 
   #receiveControlPart(word: number, start: number, length: number): void {
@@ -238,7 +249,7 @@ export class Protocol {
     this.#controlLength += length
     if ((word & EVENT_FRAME_END) === 0) return
     this.#control = undefined
-    this.#receiveControl(word & 0xff, control, 0, this.#controlLength)
+    this.#receiveControl(word & EVENT_OPCODE, control, 0, this.#controlLength)
   }
 
   #receiveControl(opcode: number, source: Buffer, start: number, end: number): void {
@@ -261,4 +272,9 @@ export class Protocol {
     if (answer) this.#owner.sendClose(code, '')
     this.#owner.finish()
   }
+}
+
+/** Text that the codec has validated. ASCII is taken the cheap way: one byte is one character. */
+function textOf(word: number, source: CodecMemory, start: number, end: number): string {
+  return (word & EVENT_ASCII) !== 0 ? source.latin1Slice(start, end) : source.utf8Slice(start, end)
 }
