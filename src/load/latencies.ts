@@ -28,7 +28,7 @@ export class Latencies {
     if (us < this.#min) this.#min = us
     if (us > this.#max) this.#max = us
     const index = bucketOf(us)
-    this.counts[index] = (this.counts[index] as number) + 1
+    this.counts[index] = this.counts[index] + 1
   }
 
   get mean(): number {
@@ -49,7 +49,7 @@ export class Latencies {
     const mean = this.mean
     let squares = 0
     for (let index = 0; index < BUCKETS; index++) {
-      const count = this.counts[index] as number
+      const count = this.counts[index]
       if (count > 0) squares += count * (middleOf(index) - mean) ** 2
     }
     return Math.sqrt(squares / this.count)
@@ -60,7 +60,7 @@ export class Latencies {
     const wanted = Math.max(1, Math.ceil((this.count * share) / 100))
     let seen = 0
     for (let index = 0; index < BUCKETS; index++) {
-      seen += this.counts[index] as number
+      seen += this.counts[index]
       if (seen >= wanted) return Math.min(Math.max(middleOf(index), this.min), this.#max)
     }
     return this.#max
@@ -72,13 +72,13 @@ export class Latencies {
     this.#sum += other.sum
     this.#min = Math.min(this.#min, other.min ?? Infinity)
     this.#max = Math.max(this.#max, other.max)
-    for (const [index, count] of other.counts) this.counts[index] = (this.counts[index] as number) + count
+    for (const [index, count] of other.counts) this.counts[index] = this.counts[index] + count
   }
 
   toJSON(): LatenciesJson {
     const counts: [number, number][] = []
     for (let index = 0; index < BUCKETS; index++) {
-      if (this.counts[index] !== 0) counts.push([index, this.counts[index] as number])
+      if (this.counts[index] !== 0) counts.push([index, this.counts[index]])
     }
     const min = this.count === 0 ? null : this.#min
     return { count: this.count, sum: this.#sum, min, max: this.#max, counts }

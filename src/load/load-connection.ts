@@ -184,9 +184,9 @@ export class LoadConnection implements TransportOwner {
     for (let rest = length; ; ) {
       const count = codec.decode(this.#slot, rest, at)
       for (let i = 0; i < count; i++) {
-        const word = events[i * EVENT_WORDS] as number
-        const start = events[i * EVENT_WORDS + 1] as number
-        const bytes = events[i * EVENT_WORDS + 2] as number
+        const word = events[i * EVENT_WORDS]
+        const start = events[i * EVENT_WORDS + 1]
+        const bytes = events[i * EVENT_WORDS + 2]
         const opcode = word & EVENT_OPCODE
         if (opcode >= Opcode.CLOSE) {
           if (!this.#control(opcode, start, bytes)) return

@@ -79,13 +79,11 @@ function spread(perSecond: readonly number[], mean: number): number[] {
 }
 
 function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] as readonly string[]).map((_, column) =>
-    Math.max(...rows.map(row => (row[column] ?? '').length)),
-  )
+  const widths = rows[0].map((_, column) => Math.max(...rows.map(row => (row[column] ?? '').length)))
   const line = (left: string, middle: string, right: string): string =>
     left + widths.map(width => '─'.repeat(width + 2)).join(middle) + right
   const body = rows.map(
-    row => `│${row.map((cell, column) => pad(cell, widths[column] as number, column > 0)).join('│')}│`,
+    row => `│${row.map((cell, column) => pad(cell, widths[column], column > 0)).join('│')}│`,
   )
   return [line('┌', '┬', '┐'), body[0], line('├', '┼', '┤'), ...body.slice(1), line('└', '┴', '┘')].join('\n')
 }

@@ -25,7 +25,7 @@ export class TimeQueue {
 
   /** There must be one. */
   shift(): number {
-    const time = this.#times[this.#head] as number
+    const time = this.#times[this.#head]
     this.#head = (this.#head + 1) & (this.#times.length - 1)
     this.#length--
     return time

@@ -45,6 +45,6 @@ export function maskedFrame(opcode: number, payload: Uint8Array): Buffer {
   const key = randomBytes(4)
   const frame = Buffer.allocUnsafe(MAX_HEADER_LENGTH + payload.length)
   const start = writeHeader(frame, 0, opcode, true, payload.length, false, key.readUInt32LE(0))
-  for (let i = 0; i < payload.length; i++) frame[start + i] = (payload[i] as number) ^ (key[i & 3] as number)
+  for (let i = 0; i < payload.length; i++) frame[start + i] = payload[i] ^ key[i & 3]
   return frame.subarray(0, start + payload.length)
 }
