@@ -16,8 +16,6 @@ export interface Extension {
 const COMMA = 0x2c
 const SEMICOLON = 0x3b
 const EQUALS = 0x3d
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
 
 const NO_PARAMETERS: readonly ExtensionParameter[] = Object.freeze([])
 
@@ -51,8 +49,10 @@ export function parseExtensions(value: string): Extension[] | undefined {
       if (at < length && value.charCodeAt(at) === EQUALS) {
         const valueStart = whiteSpaceEnd(value, at + 1)
         const isQuoted = value.startsWith('"', valueStart)
-        const valueEnd = isQuoted ? quotedEnd(value, valueStart) : tokenEnd(value, valueStart)
-        if (valueEnd === valueStart) return undefined
+        // What is quoted must be a token after unescaping, so an escaped quote is refused wherever the string is
+        // taken to end.
+        const valueEnd = isQuoted ? value.indexOf('"', valueStart + 1) + 1 : tokenEnd(value, valueStart)
+        if (valueEnd <= valueStart) return undefined
         parameterValue = value.slice(valueStart, valueEnd)
         if (isQuoted) {
           parameterValue = unquote(parameterValue)
@@ -67,16 +67,6 @@ export function parseExtensions(value: string): Extension[] | undefined {
     if (at < length && value.charCodeAt(at) !== COMMA) return undefined
   }
   return extensions.length === 0 ? undefined : extensions
-}
-
-/** Where the quoted string (RFC 9110 5.6.4) that begins at `start` ends; `start` itself when it doesn't. */
-function quotedEnd(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) return at + 1
-    if (code === BACKSLASH) at++
-  }
-  return start
 }
 
 /** What a quoted string says: without its quotes and the backslashes that escape the characters after them. */

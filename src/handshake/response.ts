@@ -9,12 +9,10 @@ import type { Upgrade } from './upgrade.js'
  * Responses are strings of one character per byte: write them as latin1.
  */
 
-/** What an acceptance has beside what follows from the request. */
+/** What the application adds to an acceptance. */
 export interface AcceptanceFacts {
   /** One of the offered subprotocols; by default `upgrade.protocol`. */
   readonly protocol?: string | undefined
-  /** The extensions that were negotiated; by default none. */
-  readonly extensions?: readonly Extension[] | undefined
   /** Headers to add. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
@@ -55,10 +53,15 @@ const utf8 = new TextEncoder()
 /**
  * The response that accepts an upgrade (RFC 6455 4.2.2).
  *
+ * @param extensions what was negotiated; not among the facts, since it is not the application's to say
  * @throws StateError for a subprotocol that was not offered (`ERR_STATE_PROTOCOL`) and for headers that can't be sent
  *   (`ERR_STATE_HEADER`)
  */
-export function serializeAcceptance(upgrade: Upgrade, facts?: AcceptanceFacts): string {
+export function serializeAcceptance(
+  upgrade: Upgrade,
+  facts?: AcceptanceFacts,
+  extensions: readonly Extension[] = [],
+): string {
   let more = ''
   if (facts?.protocol !== undefined && !upgrade.protocols.includes(facts.protocol)) {
     const offers = upgrade.protocols.length === 0 ? 'none' : upgrade.protocols.join(', ')
@@ -69,9 +72,7 @@ export function serializeAcceptance(upgrade: Upgrade, facts?: AcceptanceFacts): 
   }
   const protocol = facts?.protocol ?? upgrade.protocol
   if (protocol !== undefined) more = `Sec-WebSocket-Protocol: ${protocol}\r\n`
-  if (facts?.extensions !== undefined && facts.extensions.length > 0) {
-    more += `Sec-WebSocket-Extensions: ${serializeExtensions(facts.extensions)}\r\n`
-  }
+  if (extensions.length > 0) more += `Sec-WebSocket-Extensions: ${serializeExtensions(extensions)}\r\n`
   if (facts?.headers !== undefined) more += serializeHeaders(facts.headers)
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${upgrade.accept}\r\n${more}\r\n`
 }
@@ -110,6 +111,12 @@ export function serializeRefusal(
 }
 
 function serializeHeaders(headers: Readonly<Record<string, string>>): string {
+  if (typeof headers !== 'object' || headers === null || Symbol.iterator in headers) {
+    throw new StateError(
+      'ERR_STATE_HEADER',
+      'headers must be an object of names and values: make one of Headers or a Map with Object.fromEntries',
+    )
+  }
   let lines = ''
   for (const [name, value] of Object.entries(headers)) {
     if (!isValidToken(name)) {

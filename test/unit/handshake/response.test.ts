@@ -30,6 +30,10 @@ const BAD_HEADERS: readonly (readonly [headers: Record<string, string>, message:
   [{ 'X-A': '\u560a' }, /above U\+00FF/],
   [{ 'X-A': 5 as unknown as string }, /must be a string/],
   [{ 'X-A': undefined as unknown as string }, /must be a string/],
+  [new Headers({ 'X-A': 'a' }) as unknown as Record<string, string>, /Object\.fromEntries/],
+  [[['X-A', 'a']] as unknown as Record<string, string>, /Object\.fromEntries/],
+  [null as unknown as Record<string, string>, /must be an object/],
+  ['X-A: a' as unknown as Record<string, string>, /must be an object/],
   ...[
     'Connection',
     'upgrade',
@@ -77,8 +81,10 @@ describe('serializeAcceptance', () => {
   )
 
   it('adds extensions and headers', () => {
-    const text = serializeAcceptance(upgrade, {
-      extensions: [
+    const text = serializeAcceptance(
+      upgrade,
+      { headers: { 'Set-Cookie': 'a=b; HttpOnly', 'X-Bytes': '\t\xe9', 'x-empty': '' } },
+      [
         {
           name: 'x',
           parameters: [
@@ -87,8 +93,7 @@ describe('serializeAcceptance', () => {
           ],
         },
       ],
-      headers: { 'Set-Cookie': 'a=b; HttpOnly', 'X-Bytes': '\t\xe9', 'x-empty': '' },
-    })
+    )
     expect(added(text)).toEqual([
       'Sec-WebSocket-Extensions: x; a; b=1',
       'Set-Cookie: a=b; HttpOnly',
@@ -98,7 +103,9 @@ describe('serializeAcceptance', () => {
   })
 
   it('names no extensions when there are none', () => {
-    expect(added(serializeAcceptance(upgrade, { extensions: [] }))).toEqual([])
+    expect(added(serializeAcceptance(upgrade, {}, []))).toEqual([])
+    const facts: object = { extensions: [{ name: 'x', parameters: [] }] }
+    expect(added(serializeAcceptance(upgrade, facts))).toEqual([])
   })
 
   it.each(BAD_HEADERS)('throws at the headers %j', (headers, message) => {
