@@ -1,0 +1,97 @@
+import type { Duplex } from 'node:stream'
+import { type App, defineApp } from '../../src/app.js'
+import { Codec } from '../../src/codec/codec.js'
+import { compileCodec } from '../../src/codec/module.js'
+import { Connection } from '../../src/connection/connection.js'
+import { Deadlines } from '../../src/connection/deadlines.js'
+import type { Environment } from '../../src/connection/environment.js'
+import { Opening } from '../../src/connection/opening.js'
+import { Turn } from '../../src/connection/turn.js'
+import { Counter, Ledger } from '../../src/ledger.js'
+import type { ConnectionOptions } from '../../src/options.js'
+import { PayloadCopies } from '../../src/protocol/payload-copies.js'
+import { resolveOptions } from '../../src/serve-options.js'
+import { MemoryTransport } from './memory-transport.js'
+import { describeServerFrames } from './peer-frames.js'
+
+/** What is under the connections of a shard, with a clock that the test sets and transports in memory. */
+export class MemoryShard {
+  readonly environment: Environment
+  readonly codec: Codec
+  readonly deadlines: Deadlines
+  /** Lines of the log. */
+  readonly log: string[] = []
+  /** Streams given to HTTP. */
+  readonly http: Duplex[] = []
+  nowMs = 0
+
+  constructor(app: App<unknown> = {}, options: Partial<ConnectionOptions> = {}, slots = 8) {
+    this.codec = new Codec(compileCodec(), slots)
+    this.deadlines = new Deadlines(10, () => this.nowMs)
+    this.environment = {
+      app: defineApp(app),
+      options: { ...resolveOptions({}).connection, ...options },
+      codec: this.codec,
+      copies: new PayloadCopies(this.codec.memory),
+      turn: new Turn(this.codec),
+      deadlines: this.deadlines,
+      counters: new Ledger().counters,
+      openings: new Set(),
+      connections: new Set(),
+      log: (level, line, error) => {
+        const detail = error === undefined ? '' : `: ${String(error)}`
+        this.log.push(`${level} ${line}${detail}`)
+      },
+      http: { serve: stream => this.http.push(stream) },
+      nextId: 1,
+      stopping: false,
+    }
+  }
+
+  /** An open connection, its opening handshake left out. */
+  connect(data?: unknown): { connection: Connection; transport: MemoryTransport } {
+    const { environment } = this
+    const slot = this.codec.acquire(
+      'server',
+      environment.options.maxPayload,
+      environment.options.maxFragments,
+    )
+    const transport = new MemoryTransport(this.codec, undefined as never)
+    const request = { url: '/', headers: {}, remoteAddress: '192.0.2.1', remotePort: 4242 }
+    const connection = new Connection(environment, transport, slot, request, '', data)
+    connection.begin('')
+    return { connection, transport }
+  }
+
+  /** A connection that has sent nothing yet. */
+  accept(): { opening: Opening; transport: MemoryTransport } {
+    const opening = new Opening(this.environment)
+    const transport = new MemoryTransport(this.codec, opening)
+    opening.begin(transport)
+    return { opening, transport }
+  }
+
+  counter(name: keyof typeof Counter): number {
+    return this.environment.counters[Counter[name]]
+  }
+
+  /** Time passes, and the wheel is told so every `stepMs`. */
+  pass(ms: number, stepMs = 10): void {
+    for (const endMs = this.nowMs + ms; this.nowMs < endMs; ) {
+      this.nowMs = Math.min(endMs, this.nowMs + stepMs)
+      this.deadlines.advance()
+    }
+  }
+}
+
+/** The turn of the event loop ends, with all that was put off to its end. */
+export function turnEnd(): Promise<void> {
+  return new Promise(resolve => {
+    setImmediate(resolve)
+  })
+}
+
+/** What the kernel took since this was asked last, as lines such as `text hello`. */
+export function framesOf(transport: MemoryTransport): string[] {
+  return describeServerFrames(transport.takeSent())
+}
