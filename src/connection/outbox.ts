@@ -1,4 +1,4 @@
-import { headerLength, writeHeader } from '../codec/encode.js'
+import { headerLength, MAX_HEADER_LENGTH, writeHeader } from '../codec/encode.js'
 import { Counter } from '../ledger.js'
 import { Opcode } from '../rfc6455.js'
 import { Backlog } from './backlog.js'
@@ -9,8 +9,6 @@ import type { Turn } from './turn.js'
 const LARGE_PAYLOAD = 16 * 1024
 /** A connection that has this many bytes in the arena writes them without waiting for the end of the turn. */
 const LARGE_TURN = 64 * 1024
-/** Strings of at most this many characters are encoded by a loop, which is cheaper than the call into native code. */
-const SHORT_STRING = 48
 /** Parts of one gathered write; well below what the kernel takes (IOV_MAX). */
 const MOST_PARTS = 64
 
@@ -62,16 +60,17 @@ export class Outbox {
   sendText(text: string): void {
     const turn = this.#turn
     // Three bytes of UTF-8 for each UTF-16 unit are the most there can be.
-    const most = text.length * 3 + 10
-    if (most > LARGE_TURN) return this.sendBytes(Opcode.TEXT, Buffer.from(text), true)
-    if (!this.#place(most)) return this.#queueText(text)
+    const most = text.length * 3 + MAX_HEADER_LENGTH
+    if (most > turn.capacity && Buffer.byteLength(text) + MAX_HEADER_LENGTH > turn.capacity) {
+      return this.sendBytes(Opcode.TEXT, Buffer.from(text), true)
+    }
+    if (!this.#place(Math.min(most, turn.capacity))) return this.#queueText(text)
     const memory = turn.memory
     const start = this.#end
     // As if it were ASCII; when it is not and its length takes a longer form, the payload is moved.
     const guess = headerLength(text.length)
     const payload = start + guess
-    let length = text.length <= SHORT_STRING ? writeAscii(memory, payload, text) : -1
-    if (length < 0) length = memory.write(text, payload)
+    const length = memory.write(text, payload)
     const header = headerLength(length)
     if (header !== guess) memory.copyWithin(start + header, payload, payload + length)
     writeHeader(memory, start, Opcode.TEXT, true, length)
@@ -175,7 +174,11 @@ export class Outbox {
     this.#turn.advance(length)
     this.#end += length
     this.#counters[Counter.BYTES_OUT] = this.#counters[Counter.BYTES_OUT] + length
-    if (this.#end - this.#start >= LARGE_TURN) this.#write()
+    if (this.#end - this.#start < LARGE_TURN) return
+    const start = this.#start
+    this.#write()
+    // Nobody's bytes follow, so the arena is free again from where ours began.
+    this.#turn.retreat(start)
   }
 
   #list(): void {
@@ -289,15 +292,4 @@ export class Outbox {
     this.#transport.writeLater(piece)
     this.#owner.outputWaits()
   }
-}
-
-/** Writes `text` if it is ASCII. @returns its length, -1 if it is not (what was written then is garbage) */
-function writeAscii(target: Uint8Array, offset: number, text: string): number {
-  const length = text.length
-  for (let i = 0; i < length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit > 0x7f) return -1
-    target[offset + i] = unit
-  }
-  return length
 }

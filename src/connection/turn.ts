@@ -53,6 +53,11 @@ export class Turn {
     this.#position += length
   }
 
+  /** What lies between `start` and `position` is written already. */
+  retreat(start: number): void {
+    if (!this.#flushing) this.#position = start
+  }
+
   /** `outbox` has something to write in this turn; it says so once a turn. */
   add(outbox: Outbox): void {
     this.#outboxes.push(outbox)
