@@ -1,0 +1,10 @@
+import { spin } from '../work.mjs'
+
+const spins = Number(process.env.BENCH_SPINS ?? 0)
+
+export default {
+  message(socket, data) {
+    if (spins > 0) spin(spins)
+    socket.send(data)
+  },
+}

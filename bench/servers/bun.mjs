@@ -1,0 +1,29 @@
+// Bun's own WebSocket server; runs on Bun.
+import { announce, MOST_BYTES, task } from './announce.mjs'
+import { spin } from './work.mjs'
+
+const TOPIC = 'all'
+
+const server = Bun.serve({
+  port: 0,
+  hostname: '127.0.0.1',
+  fetch(request, self) {
+    if (!self.upgrade(request)) return new Response('Upgrade required', { status: 426 })
+  },
+  websocket: {
+    perMessageDeflate: false,
+    idleTimeout: 0,
+    maxPayloadLength: MOST_BYTES,
+    backpressureLimit: MOST_BYTES,
+    publishToSelf: true,
+    open(socket) {
+      if (task.mode === 'broadcast') socket.subscribe(TOPIC)
+    },
+    message(socket, data) {
+      if (task.spins > 0) spin(task.spins)
+      if (task.mode === 'echo') socket.send(data)
+      else server.publish(TOPIC, data)
+    },
+  },
+})
+announce(server.port, Bun.version)

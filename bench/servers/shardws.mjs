@@ -1,0 +1,19 @@
+// shardws, as it is built in ../../dist.
+import { readFileSync } from 'node:fs'
+import { serve } from '../../dist/index.js'
+import { announce, MOST_BYTES, task } from './announce.mjs'
+
+// The shards' own environment is a copy of this one.
+process.env.BENCH_SPINS = String(task.spins)
+const server = await serve({
+  port: 0,
+  host: '127.0.0.1',
+  workers: task.shards,
+  app: new URL(`./apps/${task.mode}.mjs`, import.meta.url),
+  path: task.path,
+  maxPayload: MOST_BYTES,
+  maxBackpressure: MOST_BYTES,
+  logLevel: 'warn',
+})
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+announce(server.address().port, version)

@@ -1,0 +1,21 @@
+// A handler's work: always the same number of steps, each of which needs the one before, so that the time that a
+// process spends waiting for a processor is not taken for work.
+let state = 1
+
+export function spin(steps) {
+  let value = state
+  for (let i = 0; i < steps; i++) value = (Math.imul(value, 1664525) + 1013904223) | 0
+  state = value
+}
+
+/** How many steps take `us` microseconds here. */
+export function stepsFor(us) {
+  const STEPS = 200_000
+  let best = Number.POSITIVE_INFINITY
+  for (let round = 0; round < 20; round++) {
+    const start = performance.now()
+    spin(STEPS)
+    best = Math.min(best, (performance.now() - start) * 1000)
+  }
+  return Math.round((STEPS * us) / best)
+}
