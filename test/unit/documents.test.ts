@@ -1,0 +1,168 @@
+// README.md and docs/ say what the source says.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { defineApp } from '../../src/app.js'
+import { frameError, PeerError } from '../../src/errors.js'
+import { MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
+import { OPTIONS, type OptionRule } from '../../src/serve-options.js'
+
+const readme = readFileSync('README.md', 'utf8')
+const api = readFileSync('docs/api.md', 'utf8')
+
+function section(text: string, heading: string): string {
+  const start = text.indexOf(`\n## ${heading}\n`)
+  const end = text.indexOf('\n## ', start + 1)
+  return start < 0 ? '' : text.slice(start, end < 0 ? undefined : end)
+}
+
+/** The cells of a table's rows, by the first cell without its backticks. */
+function rows(text: string): Map<string, string[]> {
+  const lines = text.split('\n').filter(line => line.startsWith('| `'))
+  return new Map(
+    lines.map(line => {
+      const [first, ...cells] = line
+        .split('|')
+        .map(cell => cell.trim())
+        .slice(1, -1)
+      return [first.replaceAll('`', ''), cells]
+    }),
+  )
+}
+
+/** The members of an interface, as they stand in the source. */
+function members(file: string, name: string): string[] {
+  const body = new RegExp(`interface ${name}\\b[^]*?\\n}`).exec(readFileSync(file, 'utf8'))?.[0] ?? ''
+  return Array.from(body.matchAll(/^ {2}(?:readonly )?(\w+)[?]?[(:]/gm), ([, member]) => member)
+}
+
+describe('the options in the README', () => {
+  const documented = rows(section(readme, 'Options, limits and defaults'))
+
+  test('are those that there are, in the same order', () => {
+    expect([...documented.keys()]).toEqual(Object.keys(OPTIONS))
+  })
+
+  test.each(Object.entries<OptionRule>(OPTIONS))('%s has its default and its range', (name, rule) => {
+    const [value, range] = (documented.get(name) ?? []).map(cell => cell.replaceAll(/[`,]/g, ''))
+    expect({ value, range }).toEqual(facts(name, rule))
+  })
+
+  /** Defaults that are no values. */
+  const WORDS: Record<string, string> = {
+    workers: 'cores (os.availableParallelism())',
+    app: 'built-in',
+    resourceLimits: "Node's",
+    path: 'any',
+    origins: 'any',
+    protocols: 'none',
+  }
+
+  function facts(name: string, rule: OptionRule) {
+    const value = WORDS[name] ?? String(rule.default)
+    switch (rule.kind) {
+      case 'integer':
+        return { value, range: `${rule.min} to ${rule.max}` }
+      case 'choice':
+        return { value, range: rule.choices.join(' ') }
+      case 'other':
+        return { value, range: '' }
+      // no default
+    }
+  }
+
+  test('and the limit that has none', () => {
+    expect(readme).toContain(`${MAX_CONNECTIONS_PER_SHARD.toLocaleString('en-US')} sockets per shard`)
+  })
+})
+
+describe('the API', () => {
+  test('has every handler', () => {
+    let text = ''
+    try {
+      defineApp({ nothing: () => {} } as never)
+    } catch (error) {
+      text = (error as Error).message
+    }
+    const hooks = text.split('there are: ')[1].split(', ')
+    const documented = [...rows(section(api, 'The application')).keys()].map(cell => cell.split('(')[0])
+    expect(hooks.filter(hook => !documented.includes(hook))).toEqual([])
+  })
+
+  test.each([
+    ['src/socket.ts', 'Socket', 'The socket'],
+    ['src/app.ts', 'UpgradeRequest', 'The application'],
+    ['src/app.ts', 'RequestFacts', 'The application'],
+    ['src/app.ts', 'Acceptance', 'The application'],
+    ['src/app.ts', 'Refusal', 'The application'],
+    ['src/primary/server.ts', 'ServerStats', 'The server'],
+    ['src/primary/server.ts', 'RefusedStats', 'The server'],
+    ['src/primary/server.ts', 'CloseOptions', 'The server'],
+    ['src/primary/shard-slot.ts', 'ShardStats', 'The server'],
+    ['src/primary/shard-slot.ts', 'Traffic', 'The server'],
+  ])('%s: every member of %s', (file, name, heading) => {
+    const names = members(file, name)
+    expect(names).not.toEqual([])
+    const text = section(api, heading)
+    expect(names.filter(member => !new RegExp(`[\`{ ]${member}\\b`).test(text))).toEqual([])
+  })
+})
+
+describe('the error codes', () => {
+  /** Not ours, not an error, or not told to anybody. The load generator has a help text of its own. */
+  const OTHERS = /^ERR_(PARSE_ARGS|WORKER|HANDSHAKE|LOAD)_|^ERR_FRAME_NONE$/
+
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(name =>
+    name.endsWith('.ts'),
+  )
+  const thrown = new Set(
+    sources.flatMap(name =>
+      Array.from(readFileSync(join('src', name), 'utf8').matchAll(/'(ERR_\w+)'/g), ([, code]) => code),
+    ),
+  )
+  const documented = new Set(Array.from(api.matchAll(/`(ERR_\w+)`/g), ([, code]) => code))
+
+  test('are all documented, and no others', () => {
+    const wanted = [...thrown].filter(code => !OTHERS.test(code))
+    expect([...documented].toSorted()).toEqual(wanted.toSorted())
+  })
+
+  test.each(Array.from({ length: 15 }, (_, index) => frameError(index + 1)))(
+    '$code closes with $closeCode',
+    error => {
+      expect(error).toBeInstanceOf(PeerError)
+      const faults = api.slice(api.indexOf("Of a client's faults"))
+      expect(rows(faults).get(error.code)?.[0]).toBe(String(error.closeCode))
+    },
+  )
+})
+
+describe('links', () => {
+  const documents = [
+    'README.md',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    ...readdirSync('docs').map(name => `docs/${name}`),
+  ]
+
+  test.each(documents)('of %s lead to files and headings that exist', document => {
+    const text = readFileSync(document, 'utf8')
+    const links = Array.from(text.matchAll(/\]\(([^)]+)\)/g), ([, link]) => link)
+    for (const link of links.filter(target => !/^https?:/.test(target))) {
+      const [path, anchor] = link.split('#')
+      const file = path === '' ? document : join(dirname(document), path)
+      expect(existsSync(file), link).toBe(true)
+      const headings = anchor === undefined ? [] : slugs(readFileSync(file, 'utf8'))
+      expect(headings.includes(anchor ?? '') || anchor === undefined, link).toBe(true)
+    }
+  })
+
+  function slugs(text: string): string[] {
+    return Array.from(text.matchAll(/^#+ (.+)$/gm), ([, heading]) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    )
+  }
+})
