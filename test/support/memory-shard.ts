@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { type App, defineApp } from '../../src/app.js'
+import { type App, defineApp, type MessageApp } from '../../src/app.js'
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
 import { Connection } from '../../src/connection/connection.js'
@@ -14,6 +14,9 @@ import { resolveOptions } from '../../src/serve-options.js'
 import { MemoryTransport } from './memory-transport.js'
 import { describeServerFrames } from './peer-frames.js'
 
+/** An application of either kind, so that handlers need no types of their own. */
+export type TestApp = Omit<MessageApp<unknown>, 'views'> & { views?: boolean }
+
 /** What is under the connections of a shard, with a clock that the test sets and transports in memory. */
 export class MemoryShard {
   readonly environment: Environment
@@ -25,11 +28,11 @@ export class MemoryShard {
   readonly http: Duplex[] = []
   nowMs = 0
 
-  constructor(app: App<unknown> = {}, options: Partial<ConnectionOptions> = {}, slots = 8) {
+  constructor(app: TestApp = {}, options: Partial<ConnectionOptions> = {}, slots = 8) {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
     this.environment = {
-      app: defineApp(app),
+      app: defineApp(app as App<unknown>),
       options: { ...resolveOptions({}).connection, ...options },
       codec: this.codec,
       copies: new PayloadCopies(this.codec.memory),

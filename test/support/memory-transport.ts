@@ -99,6 +99,11 @@ export class MemoryTransport implements Transport {
     return Buffer.concat(this.#sent)
   }
 
+  /** Bytes taken of a write that is not over: the connection is told when all of them are. */
+  get underWay(): number {
+    return this.#later === undefined ? 0 : this.#laterTaken
+  }
+
   /** What the kernel took since this was asked last. */
   takeSent(): Buffer {
     const sent = this.sent
