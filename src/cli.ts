@@ -14,6 +14,12 @@ const CANNOT_START = 1
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 
+if (process.argv[2] === 'bench') {
+  // Loaded only when it is wanted: the server starts sooner without.
+  const { bench } = await import('./cli/bench.js')
+  process.exit(await bench(process.argv.slice(3)))
+}
+
 const command = readCommand()
 switch (command.kind) {
   case 'help':

@@ -11,6 +11,7 @@ export function helpText(): string {
   const ofConnections = FLAGS.filter(({ option }) => Object.hasOwn(connection, option))
   const ofServer = FLAGS.filter(flag => !ofConnections.includes(flag))
   return `Usage: shardws [flags] [app]
+       shardws bench [flags] ws://host:port   (see shardws bench --help)
 
 Serves WebSocket connections on every core of the machine.
 

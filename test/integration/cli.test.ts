@@ -61,6 +61,12 @@ describe('what it says', () => {
     expect(stdout).toMatch(/^Usage: shardws/)
   })
 
+  test('bench --help', async () => {
+    const { code, stdout, stderr } = await run(['bench', '--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^Usage: shardws bench/)
+  })
+
   test('--version', async () => {
     const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string }
     expect(await run(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
