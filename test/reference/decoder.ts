@@ -54,19 +54,19 @@ export class ReferenceDecoder {
   }
 
   get #opcode(): number {
-    return (this.#header[0] as number) & 0x0f
+    return this.#header[0] & 0x0f
   }
 
   get #fin(): boolean {
-    return (this.#header[0] as number) >= 0x80
+    return this.#header[0] >= 0x80
   }
 
   #pushHeader(byte: number): number {
     const header = this.#header
     header.push(byte)
     if (header.length === 1) return this.#checkFirstByte(byte)
-    const masked = (header[1] as number) >= 0x80
-    const short = (header[1] as number) & 0x7f
+    const masked = header[1] >= 0x80
+    const short = header[1] & 0x7f
     const lengthEnd = short === 127 ? 10 : short === 126 ? 4 : 2
     if (header.length === 2) {
       if (this.#limits.role === 'server' && !masked) return 7
@@ -128,10 +128,10 @@ export class ReferenceDecoder {
 
   #pushPayload(masked: number): number {
     const payload = this.#payload as number[]
-    const byte = masked ^ (this.#key[payload.length % 4] as number)
+    const byte = masked ^ this.#key[payload.length % 4]
     payload.push(byte)
     if (this.#opcode === 8) {
-      if (payload.length === 2 && !isAllowedCloseCode((payload[0] as number) * 256 + byte)) return 15
+      if (payload.length === 2 && !isAllowedCloseCode(payload[0] * 256 + byte)) return 15
       if (payload.length > 2 && !this.#reason.push(byte)) return 13
     }
     if (this.#opcode < 8 && this.#message?.opcode === 1) {

@@ -112,9 +112,9 @@ const message: fc.Arbitrary<FrameSpec[]> = fc
 /** Frames that mostly have no place where they stand. */
 const odd: fc.Arbitrary<FrameSpec> = fc.record(
   {
-    opcode: fc.integer({ min: 0, max: 15 }),
+    opcode: fc.constantFrom(0, 0, 1, 1, 2, 2, 8, 9, 10, 3, 7, 11, 15),
     fin: fc.boolean(),
-    reserved: fc.constantFrom(0, 0, 0x40, 0x20, 0x10),
+    reserved: fc.constantFrom(0, 0, 0, 0, 0, 0x40, 0x20, 0x10),
     payload: fc.uint8Array({ maxLength: 200 }),
     extended: fc.constantFrom<0 | 2 | 8>(2, 8),
     length: fc.constantFrom(0n, 1n, 125n, 126n, 65_535n, 65_536n, 1n << 32n, (1n << 63n) - 1n, 1n << 63n),
@@ -122,44 +122,49 @@ const odd: fc.Arbitrary<FrameSpec> = fc.record(
   { requiredKeys: ['opcode'] },
 )
 
-const frames = (odds: number) =>
-  fc
-    .array(
+const conversation: fc.Arbitrary<FrameSpec[]> = fc
+  .tuple(
+    fc.array(
       fc.oneof(
-        { weight: 20, arbitrary: message },
-        { weight: 5, arbitrary: control.map(frame => [frame]) },
+        { weight: 40, arbitrary: message },
+        { weight: 10, arbitrary: control.map(frame => [frame]) },
         { weight: 1, arbitrary: close.map(frame => [frame]) },
-        { weight: odds, arbitrary: odd.map(frame => [frame]) },
+        { weight: 2, arbitrary: odd.map(frame => [frame]) },
       ),
       { maxLength: 8 },
-    )
-    .map(lists => lists.flat())
+    ),
+    // Half of them end with a Close, half just stop.
+    fc.option(close, { freq: 2 }),
+  )
+  .map(([lists, last]) => lists.flat().concat(last ?? []))
+
+const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
 /** What a peer sends: bytes of frames, often right to the end, sometimes wrong somewhere. */
 export const streams = (role: 'server' | 'client'): fc.Arbitrary<Uint8Array> =>
   fc
     .tuple(
-      frames(2),
+      conversation,
       fc.array(key, { minLength: 1, maxLength: 5 }),
-      // A corrupted byte: where, as a share of the stream, and what it is XORed with.
-      fc.option(
-        fc.tuple(
-          fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-          fc.integer({ min: 1, max: 255 }),
-        ),
-        {
-          freq: 3,
-        },
+      // Which frame is masked where it must not be, or the reverse: mostly none.
+      fc.oneof({ weight: 9, arbitrary: fc.constant(-1) }, { weight: 1, arbitrary: fc.nat({ max: 8 }) }),
+      // Sometimes a corrupted byte: where, as a share of the stream, and what it is XORed with.
+      fc.oneof(
+        { weight: 2, arbitrary: fc.constant(null) },
+        { weight: 1, arbitrary: fc.tuple(share, fc.integer({ min: 1, max: 255 })) },
       ),
     )
-    .map(([specs, keys, corruption]) => {
+    .map(([specs, keys, unfit, corruption]) => {
       const parts = specs.map((spec, i) =>
-        frameBytes({ ...spec, key: role === 'server' ? keys[i % keys.length] : undefined }),
+        frameBytes({
+          ...spec,
+          key: (role === 'server') !== (i === unfit) ? keys[i % keys.length] : undefined,
+        }),
       )
       const bytes = Buffer.concat(parts)
       if (corruption && bytes.length > 0) {
         const at = Math.floor(corruption[0] * bytes.length)
-        bytes[at] = (bytes[at] as number) ^ corruption[1]
+        bytes[at] = bytes[at] ^ corruption[1]
       }
       return bytes
     })

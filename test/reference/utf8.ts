@@ -12,7 +12,7 @@ export class ReferenceUtf8 {
   /** @returns whether the bytes so far, this one included, can still become UTF-8 */
   push(byte: number): boolean {
     this.#pending.push(byte)
-    const length = sequenceLength(this.#pending[0] as number)
+    const length = sequenceLength(this.#pending[0])
     if (length === 0) return false
     if (!this.#pending.slice(1).every(next => next >= 0x80 && next <= 0xbf)) return false
     // Between these two is every code point that the sequence can still become.
@@ -44,8 +44,8 @@ function sequenceLength(lead: number): number {
 }
 
 function codePoint(bytes: readonly number[], length: number, missing: number): number {
-  if (length === 1) return bytes[0] as number
-  let value = (bytes[0] as number) & (0x7f >> length)
+  if (length === 1) return bytes[0]
+  let value = bytes[0] & (0x7f >> length)
   for (let i = 1; i < length; i++) value = value * 64 + ((bytes[i] ?? missing) & 0x3f)
   return value
 }
