@@ -42,7 +42,7 @@ export async function compare(context, { rows, peers, ...part }, measure) {
   }
   const notes = [...(part.notes ?? [])]
   if (missing.length > 0) notes.push(`Not installed here, left out: ${missing.join(', ')}.`)
-  return { ...part, notes, rows: measured }
+  return Object.assign(part, { notes, rows: measured })
 }
 
 function serverResult({ contestant, metrics, fault }) {

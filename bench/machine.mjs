@@ -28,7 +28,7 @@ function lines({ processor, memoryGiB, kernel, pinned, nodes, versions, rounds, 
   const measured = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return [
     `${processor}, ${memoryGiB} GiB, ${kernel}; ${place}`,
-    `Node ${nodes.join(', ')}; ${measured.join(', ')}`,
+    [`Node ${nodes.join(', ')}`, ...measured].join(', '),
     `medians of ${rounds} rounds of ${seconds} s, in brackets the least and the most`,
   ]
 }

@@ -16,7 +16,7 @@ function cell(spread, digits) {
 /** The throughput of a server that waited for the load says nothing about it. */
 const isThroughput = key => key === 'perSecond'
 
-function cells({ columns }, { label, fault, loadBound, metrics }) {
+function cells(columns, { label, fault, loadBound, metrics }) {
   if (fault !== undefined) return [label, `failed: ${fault}`]
   return [
     label,
@@ -28,11 +28,8 @@ function cells({ columns }, { label, fault, loadBound, metrics }) {
 }
 
 /** A row of the result: heading, then one line for each server. */
-function table(result, { title, servers }) {
-  return [
-    [title, ...result.columns.map(column => column.title)],
-    ...servers.map(server => cells(result, server)),
-  ]
+function table(result, { title, servers, columns = result.columns }) {
+  return [[title, ...columns.map(column => column.title)], ...servers.map(server => cells(columns, server))]
 }
 
 const LOAD_BOUND =

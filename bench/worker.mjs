@@ -19,10 +19,11 @@ export class Worker {
    * @param {string} name of the file in workers/
    * @param {object} task
    * @param {number | undefined} processor to keep it on
+   * @param {string} node that runs it
    */
-  constructor(name, task, processor) {
+  constructor(name, task, processor, node = process.execPath) {
     const path = fileURLToPath(new URL(`./workers/${name}.mjs`, import.meta.url))
-    const [file, ...args] = pinned([process.execPath, path], processor)
+    const [file, ...args] = pinned([node, path], processor)
     const child = spawn(file, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
@@ -38,7 +39,11 @@ export class Worker {
       this.#failure = new Error(`${name} ended with code ${code}`)
       this.#waiting?.()
     })
-    child.send(task)
+    this.tell(task)
+  }
+
+  tell(message) {
+    this.#child.send(message)
   }
 
   /** What it tells next. */
@@ -60,8 +65,8 @@ export class Worker {
 }
 
 /** Runs a worker that has one thing to tell: its result. */
-export async function runWorker(name, task, processor) {
-  const worker = new Worker(name, task, processor)
+export async function runWorker(name, task, processor, node) {
+  const worker = new Worker(name, task, processor, node)
   try {
     return await worker.next()
   } finally {
