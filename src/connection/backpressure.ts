@@ -6,8 +6,8 @@ import type { Outbox } from './outbox.js'
 import type { Transport } from './transport.js'
 
 /**
- * What a peer that reads slowly, or not at all, may cost: past `highWaterMark` bytes nothing is read from it, so that
- * it can't cause more; past `maxBackpressure` nothing more is accepted for it.
+ * What a peer that reads slowly, or not at all, may cost: past `highWaterMark` bytes nothing is read from it or
+ * delivered, so that it can't cause more; past `maxBackpressure` nothing more is accepted for it.
  */
 export class Backpressure {
   /** `send` returned `buffered`, or `dropped` for want of room: a `drain` is due. */
@@ -28,10 +28,16 @@ export class Backpressure {
     return this.#outbox.bufferedAmount > this.#options.highWaterMark
   }
 
-  /** Whether a frame with `length` bytes of payload may wait for the peer as well. */
+  /**
+   * Whether a frame with `length` bytes of payload may wait for the peer as well. A peer that is still read from must
+   * get its answer, however large: else an echo server would close, or not answer, whoever sends messages nearly as
+   * long as `maxBackpressure` and reads them a little late.
+   */
   hasRoom(length: number): boolean {
-    const size = headerLength(length) + length
-    if (this.#outbox.bufferedAmount + size <= this.#options.maxBackpressure) return true
+    const { highWaterMark, maxBackpressure } = this.#options
+    const { bufferedAmount } = this.#outbox
+    if (bufferedAmount + headerLength(length) + length <= maxBackpressure) return true
+    if (bufferedAmount <= highWaterMark && highWaterMark < maxBackpressure) return true
     this.drainDue = true
     return false
   }

@@ -253,7 +253,10 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   // The outbox's side.
 
   outputWaits(): void {
-    if (this.#machine.state === State.OPEN && this.#backpressure.isHigh) this.#backpressure.stopReading()
+    if (this.#machine.state !== State.OPEN || !this.#backpressure.isHigh) return
+    // What the present read has still to deliver would be answered, too.
+    this.#machine.paused = true
+    this.#backpressure.stopReading()
   }
 
   outputTaken(): void {
@@ -269,6 +272,9 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
       this.#backpressure.drainDue = false
       if (app.drain !== undefined) this.#call(app.drain, NOTHING, false)
     }
+    if (this.#paused || this.#backpressure.isHigh) return
+    if (this.#machine.holds) return this.#resumeLater()
+    this.#machine.paused = false
     this.#startReading()
   }
 
@@ -352,7 +358,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (this.#paused || this.#machine.state >= State.ENDING) return
     // Nobody looked whether the peer was there.
     this.#activeTick = this.#environment.deadlines.now
-    this.#machine.resume()
+    if (!this.#backpressure.isHigh) this.#machine.resume()
     this.#startReading()
     this.#endWhenAnswered()
   }
