@@ -80,7 +80,8 @@ function answer(
   if (path !== undefined && requested !== path) return respond(response, 404, 'Not Found')
   response.setHeader('Upgrade', 'websocket')
   // RFC 9110 7.8: what sends Upgrade lists it in Connection.
-  response.setHeader('Connection', stopping ? 'Upgrade, close' : 'Upgrade')
+  const ends = stopping || !response.shouldKeepAlive
+  response.setHeader('Connection', ends ? 'Upgrade, close' : 'Upgrade')
   respond(response, 426, 'Upgrade Required: this is a WebSocket server')
 }
 

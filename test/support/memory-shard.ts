@@ -42,7 +42,8 @@ export class MemoryShard {
       openings: new Set(),
       connections: new Set(),
       log: (level, line, error) => {
-        const detail = error === undefined ? '' : `: ${String(error)}`
+        const detail =
+          error === undefined ? '' : `: ${error instanceof Error ? String(error) : JSON.stringify(error)}`
         this.log.push(`${level} ${line}${detail}`)
       },
       http: { serve: stream => this.http.push(stream) },

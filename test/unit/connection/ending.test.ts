@@ -358,7 +358,7 @@ describe('a handler that fails', () => {
     hooks.flatMap(hook => [
       [hook, 'throws'],
       [hook, 'rejects'],
-    ]) as [(typeof hooks)[number], string][],
+    ]),
   )('%s %s: the error hook is told, the connection closed with 1011', async (hook, how) => {
     const failure = new Error('on purpose')
     const errors: unknown[][] = []

@@ -1,0 +1,176 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { App } from '../../../src/app.js'
+import { ShardHttp } from '../../../src/shard/http.js'
+import { RawClient } from '../../raw-client.js'
+import { until } from '../../support/until.js'
+
+const stops: (() => void)[] = []
+
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop()
+})
+
+/** A shard's HTTP, fed by a listener. */
+async function serve(app: App<unknown> = {}, path?: string, timeoutMs = 10_000) {
+  const log: string[] = []
+  const http = new ShardHttp(app, path, timeoutMs, (level, line, error) => {
+    log.push(`${level} ${line}: ${String(error)}`)
+  })
+  const server: Server = createServer(socket => http.serve(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  stops.push(() => {
+    server.close()
+    http.destroy()
+  })
+  return { http, log, port: (server.address() as AddressInfo).port }
+}
+
+const request = (line: string, ...headers: string[]): string =>
+  `${[line, 'Host: x', ...headers].join('\r\n')}\r\n\r\n`
+
+describe('HTTP without an http hook', () => {
+  it.each([
+    ['GET /healthz', undefined, 200],
+    ['HEAD /healthz', undefined, 200],
+    ['GET /healthz?x=1', '/chat', 200],
+    ['POST /healthz', undefined, 426],
+    ['GET /', undefined, 426],
+    ['GET /chat?x=1', '/chat', 426],
+    ['GET /else', '/chat', 404],
+    ['GET /chat/', '/chat', 404],
+  ])('%s with path %s is %i', async (line, path, status) => {
+    const { port } = await serve({}, path)
+    const client = await RawClient.connect(port)
+    const response = await client.ask(request(`${line} HTTP/1.1`, 'Connection: close'), '\r\n\r\n')
+    expect(response).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(response.includes('Upgrade: websocket')).toBe(status === 426)
+    await client.closed
+    expect(client.received.endsWith('\n')).toBe(true)
+    if (line.startsWith('GET /healthz')) expect(client.received).toMatch(/\r\n\r\nok\n$/)
+  })
+
+  it('answers many requests of one connection, bodies and all', async () => {
+    const { port } = await serve()
+    const client = await RawClient.connect(port)
+    client.send(request('POST /healthz HTTP/1.1', 'Content-Length: 5'))
+    client.send(`hello${request('GET /healthz HTTP/1.1')}`)
+    await client.receive('\r\n\r\nok\n')
+    expect(client.received).toMatch(/^HTTP\/1.1 426 .*HTTP\/1.1 200 /s)
+    client.destroy()
+  })
+})
+
+describe('an http hook', () => {
+  it('answers, and sees the application as `this`', async () => {
+    const app: App<unknown> = {
+      http(_, response) {
+        response.end(`mine ${this === app}`)
+      },
+    }
+    const { port } = await serve(app)
+    const client = await RawClient.connect(port)
+    await client.ask(request('GET / HTTP/1.1'), 'mine true')
+    client.destroy()
+  })
+
+  const failures: [name: string, http: NonNullable<App<unknown>['http']>][] = [
+    [
+      'throws',
+      (_, response) => {
+        response.setHeader('Content-Length', 3).setHeader('Set-Cookie', 'a=b')
+        throw new Error('on purpose')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('on purpose'))],
+    ['rejects later', () => new Promise((_, reject) => setImmediate(reject, new Error('on purpose')))],
+    [
+      'returns what is no promise after all',
+      () => ({
+        // biome-ignore lint/suspicious/noThenProperty: that is what it is about
+        then: () => {
+          throw new Error('on purpose')
+        },
+      }),
+    ],
+  ]
+
+  it.each(failures)('that %s is 500, and the error hook is told', async (_, http) => {
+    const errors: unknown[][] = []
+    const { port } = await serve({ http, error: (...args) => void errors.push(args) })
+    const client = await RawClient.connect(port)
+    const response = await client.ask(request('GET / HTTP/1.1'), 'Internal Server Error\n')
+    expect(response).toMatch(/^HTTP\/1.1 500 /)
+    expect(response).not.toContain('Set-Cookie')
+    expect(errors).toEqual([[new Error('on purpose'), undefined]])
+    client.destroy()
+  })
+
+  it('whose error hook fails as well is in the log, and nothing ends', async () => {
+    const { port, log } = await serve({
+      http: () => {
+        throw new Error('first')
+      },
+      error: () => {
+        throw new Error('second')
+      },
+    })
+    const client = await RawClient.connect(port)
+    await client.ask(request('GET / HTTP/1.1'), 'Internal Server Error\n')
+    expect(log).toEqual([
+      'error the http handler failed: Error: first',
+      'error then the error hook failed: Error: second',
+    ])
+    client.destroy()
+  })
+
+  it('that fails after its answer does not spoil it; in the middle of one it ends the connection', async () => {
+    const { port } = await serve({
+      http: ({ url }, response) => {
+        if (url === '/whole') response.end('w'.repeat(1_000_000))
+        else response.writeHead(200, { 'Content-Length': 100 }).write('half')
+        throw new Error('late')
+      },
+      error: () => {},
+    })
+    const client = await RawClient.connect(port)
+    client.send(request('GET /whole HTTP/1.1'))
+    await until('all of it', () => client.received.endsWith('w') && client.received.length > 1_000_000)
+    client.send(request('GET /half HTTP/1.1'))
+    await client.closed
+  })
+})
+
+describe('HTTP that stops', () => {
+  it('ends idle connections at once, and the others after their answer', async () => {
+    const answers: (() => void)[] = []
+    const { port, http } = await serve({
+      http: (_, response) => {
+        answers.push(() => response.end('done'))
+      },
+    })
+    const [idle, busy] = [await RawClient.connect(port), await RawClient.connect(port)]
+    busy.send(request('GET / HTTP/1.1'))
+    await until('the request', () => answers.length === 1)
+    idle.send(request('GET / HTTP/1.1'))
+    await until('the request', () => answers.length === 2)
+    answers[1]()
+    await idle.receive('done')
+    http.stop()
+    await idle.closed
+    answers[0]()
+    await busy.receive('done')
+    await busy.closed
+  })
+
+  it('says so in the answers that it still gives', async () => {
+    const { port, http } = await serve()
+    http.stop()
+    const client = await RawClient.connect(port)
+    await client.ask(request('GET / HTTP/1.1'), '\r\n\r\n')
+    expect(client.received).toMatch(/Connection: Upgrade, close\r\n/)
+    await client.closed
+  })
+})
