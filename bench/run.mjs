@@ -12,7 +12,7 @@ import { save } from './results.mjs'
 import { terminalText } from './table.mjs'
 import { hasUsage } from './usage.mjs'
 
-const PARTS = ['echo', 'broadcast', 'handshake', 'memory', 'shards', 'start', 'codec', 'http', 'autocannon']
+const PARTS = ['echo', 'broadcast', 'handshake', 'memory', 'shards', 'start', 'codec', 'http']
 
 const HELP = `Usage: npm run bench -- [part ...] [flags]
 

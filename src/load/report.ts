@@ -1,5 +1,6 @@
 import type { LoadResult } from './load.js'
 import type { LoadOptions } from './load-options.js'
+import { table } from './table.js'
 
 const PERCENTILES = [50, 75, 90, 97.5, 99, 99.9, 99.99] as const
 
@@ -76,20 +77,6 @@ export function reportText(options: LoadOptions, result: LoadResult): string {
 
 function spread(perSecond: readonly number[], mean: number): number[] {
   return perSecond.length === 0 ? [mean, mean, mean] : [Math.min(...perSecond), mean, Math.max(...perSecond)]
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map(row => (row[column] ?? '').length)))
-  const line = (left: string, middle: string, right: string): string =>
-    left + widths.map(width => '─'.repeat(width + 2)).join(middle) + right
-  const body = rows.map(
-    row => `│${row.map((cell, column) => pad(cell, widths[column], column > 0)).join('│')}│`,
-  )
-  return [line('┌', '┬', '┐'), body[0], line('├', '┼', '┤'), ...body.slice(1), line('└', '┴', '┘')].join('\n')
-}
-
-function pad(cell: string, width: number, right: boolean): string {
-  return ` ${right ? cell.padStart(width) : cell.padEnd(width)} `
 }
 
 function whole(value: number): string {
