@@ -39,7 +39,8 @@ export interface PrimaryOptions {
   logLevel: LogLevel
   /**
    * Limits of each shard's heap and stack, in MiB; a shard over them is replaced. 16 at least for the old generation,
-   * 1 for the others. Default: those of Node.
+   * 1 for the others. Default: those of Node, and 32 for the young generation, with which running out of memory ends
+   * the shard and not the process.
    */
   resourceLimits: ResourceLimits | undefined
 }

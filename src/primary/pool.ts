@@ -24,8 +24,15 @@ interface Placement {
   placed(threadId: number): void
 }
 
-/** How long a task may wait for a thread in the shared pool. A thread takes some 50 ms to start. */
+/** How long a task may wait for a thread of a pool. A thread takes some 50 ms to start. */
 const PLACING_LIMIT_MS = 5000
+
+/**
+ * The young generation of a shard's heap, in MiB. A thread that runs out of memory can be ended by itself only if a
+ * garbage collection does not move more at a time from the young generation to the old one than V8 lends it. With the
+ * default of Node 24 (192) a third to all of such cases aborted the whole process; with 48 and less, none.
+ */
+const YOUNG_GENERATION_MB = 32
 
 /**
  * The threads of the shards, and the only place that knows Piscina. Every shard is one task that does not end by
@@ -36,9 +43,13 @@ export class ShardPool {
   readonly #filename: string
   readonly #resourceLimits: ResourceLimits | undefined
   readonly #shared: Piscina
-  /** Shards that the shared pool had no thread for: they get a pool of one each from then on. */
+  /** Shards that the shared pool had no thread for: from then on they get a new pool of one thread for each life. */
   readonly #outcasts = new Set<number>()
   readonly #runs = new Set<Promise<ThreadEnd>>()
+  /** Threads that have a task. */
+  readonly #busy = new Set<Worker>()
+  /** Called when no thread is to be expected of a pool: the tasks that wait for one give up. */
+  readonly #waiting = new Set<() => void>()
   #closing = false
 
   /** @param filename the module whose default export is the task */
@@ -80,7 +91,7 @@ export class ShardPool {
       idleTimeout: Infinity,
       recordTiming: false,
       // No filename: it would be loaded while the thread starts, and one failure there stops Piscina's respawning.
-      ...(this.#resourceLimits && { resourceLimits: this.#resourceLimits }),
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB, ...this.#resourceLimits },
       loadBalancer(task, workers) {
         const free = workers.find(worker => worker.currentUsage === 0)
         if (free === undefined) return null
@@ -89,46 +100,54 @@ export class ShardPool {
         return free
       },
     })
-    // A thread without a task died. Without a listener that would end the process; whether a thread is missing
-    // shows when the next task finds none.
-    pool.on('error', () => {})
+    // A thread that had no task died: one that was starting, which Piscina then does not replace. (Without a listener
+    // the event would end the process.)
+    pool.on('error', () => {
+      for (const giveUp of this.#waiting) giveUp()
+    })
     return pool
   }
 
   async #run(task: ShardTask, signal: AbortSignal): Promise<ThreadEnd> {
     if (!this.#outcasts.has(task.index)) {
-      const end = await this.#attempt(this.#shared, task, signal, PLACING_LIMIT_MS)
+      const end = await this.#attempt(this.#shared, task, signal)
       if (end !== undefined) return end
-      this.#outcasts.add(task.index)
+      this.#cast(task.index)
+      if (signal.aborted) return { kind: 'killed' }
     }
     const own = this.#create(1)
-    const end = await this.#attempt(own, task, signal, PLACING_LIMIT_MS)
+    const end = await this.#attempt(own, task, signal)
     await own.destroy()
     return end ?? { kind: 'threw', error: new Error('no thread could be started') }
   }
 
-  /** @returns undefined when the pool had no thread for the task within the limit */
-  async #attempt(
-    pool: Piscina,
-    task: ShardTask,
-    signal: AbortSignal,
-    limitMs: number,
-  ): Promise<ThreadEnd | undefined> {
+  /** The shared pool has no thread for the shard: threads that are stuck in their start are not left running. */
+  #cast(index: number): void {
+    this.#outcasts.add(index)
+    for (const thread of this.#shared.threads) if (!this.#busy.has(thread)) void thread.terminate()
+  }
+
+  /** @returns undefined when the pool had no thread for the task within the limit, or until it was killed */
+  async #attempt(pool: Piscina, task: ShardTask, signal: AbortSignal): Promise<ThreadEnd | undefined> {
     if (signal.aborted) return { kind: 'killed' }
     const abort = new AbortController()
-    const kill = () => abort.abort()
-    signal.addEventListener('abort', kill)
-    const limit = setTimeout(kill, limitMs)
+    const giveUp = () => abort.abort()
+    signal.addEventListener('abort', giveUp)
+    const limit = setTimeout(giveUp, PLACING_LIMIT_MS)
+    this.#waiting.add(giveUp)
 
     let thread: Worker | undefined
     let exited: Promise<void> | undefined
     let exitCode: number | undefined
     let crash: { error: unknown } | undefined
     const placement: Placement = {
-      placed(threadId) {
+      placed: threadId => {
         clearTimeout(limit)
+        this.#waiting.delete(giveUp)
         thread = pool.threads.find(candidate => candidate.threadId === threadId)
-        thread?.once('error', error => {
+        if (thread === undefined) return
+        this.#busy.add(thread)
+        thread.once('error', error => {
           crash = { error }
         })
         exited = new Promise(resolve => {
@@ -148,17 +167,22 @@ export class ShardPool {
       )
       end = { kind: 'returned' }
     } catch (error) {
-      if (signal.aborted) end = { kind: 'killed' }
+      if (thread === undefined) end = undefined
+      else if (signal.aborted) end = { kind: 'killed' }
       else if (crash !== undefined) end = { kind: 'threw', error: crash.error }
       else if (exitCode !== undefined) end = { kind: 'exited', code: exitCode }
-      else if (thread !== undefined) end = { kind: 'threw', error }
+      else end = { kind: 'threw', error }
     }
     clearTimeout(limit)
-    signal.removeEventListener('abort', kill)
+    this.#waiting.delete(giveUp)
+    signal.removeEventListener('abort', giveUp)
 
-    if (thread !== undefined && !(this.#closing && end?.kind === 'returned')) {
-      void thread.terminate()
-      await exited
+    if (thread !== undefined) {
+      this.#busy.delete(thread)
+      if (!this.#closing || end?.kind !== 'returned') {
+        void thread.terminate()
+        await exited
+      }
     }
     return end
   }
