@@ -130,7 +130,7 @@ export function validate(offset: usize, length: usize, state: u32): u32 {
   const highBit = v128.load(TABLES, 96)
   let before = i64x2.splat(0)
   let found = i64x2.splat(0)
-  // Whether one of the three bytes before is not ASCII, so that what follows can't be skipped.
+  // Whether the byte before is not ASCII, so that what follows can't be skipped: a sequence may be open.
   let open = 0
   while (offset < end) {
     let here = v128.load(offset)
@@ -156,7 +156,7 @@ export function validate(offset: usize, length: usize, state: u32): u32 {
       const asked = v128.or(i8x16.sub_sat_u(two, leadOfThree), i8x16.sub_sat_u(three, leadOfFour))
       const faults = v128.xor(pair, v128.and(asked, highBit))
       found = v128.or(found, v128.and(faults, inside))
-      open = notAscii & 0xe000
+      open = notAscii & 0x8000
     } else {
       while (offset + 64 <= end && isAscii(offset)) offset += 64
     }

@@ -129,6 +129,13 @@ const VIOLATIONS: readonly Refused[] = [
     1,
   ],
   ['125 in 16 bits', {}, masked({ opcode: 2, extended: 2, length: 125n }), 'ERR_FRAME_LENGTH_NOT_MINIMAL', 3],
+  [
+    '125 in 16 bits, with its payload',
+    {},
+    masked({ opcode: 2, extended: 2, payload: new Uint8Array(125) }),
+    'ERR_FRAME_LENGTH_NOT_MINIMAL',
+    3,
+  ],
   ['0 in 16 bits', {}, masked({ opcode: 2, extended: 2 }), 'ERR_FRAME_LENGTH_NOT_MINIMAL', 3],
   [
     '65535 in 64 bits',
@@ -290,6 +297,8 @@ const ALLOWED: readonly Taken[] = [
     masked({ opcode: 1 }, { opcode: 2 }),
     2,
   ],
+  ['126 bytes, the shortest in 16 bits', {}, masked({ opcode: 2, payload: new Uint8Array(126) }), 1],
+  ['65536 bytes, the shortest in 64 bits', {}, masked({ opcode: 2, payload: new Uint8Array(65_536) }), 1],
   ['125 bytes of control', {}, masked({ opcode: 9, payload: new Uint8Array(125) }), 1],
   [
     'a character in three frames and a Ping between its bytes',
