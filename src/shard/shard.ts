@@ -6,14 +6,7 @@ import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
 import type { Environment } from '../connection/environment.js'
 import { Opening } from '../connection/opening.js'
-import {
-  createReader,
-  type Registry,
-  type SocketReader,
-  type SocketSource,
-  SocketTransport,
-  takeHandle,
-} from '../connection/socket-transport.js'
+import { type Registry, type SocketSource, takeHandle } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
 import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
 import type { ShardTask } from '../messages.js'
@@ -23,6 +16,7 @@ import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
 import { createLog } from './log.js'
+import { findTransports, type OpenTransports, type Transports } from './transports.js'
 
 /** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
 const MOST_TICK_MS = 100
@@ -51,16 +45,17 @@ export interface RunningShard {
  */
 export async function startShard(task: Omit<ShardTask, 'port'>): Promise<RunningShard> {
   const log = createLog(task.logLevel, `shard ${task.index}`)
+  const openTransports = await findTransports()
   const app = await loadApp(task.app, log)
   await app.start?.({ index: task.index, workers: task.workers })
-  return new Shard(task, app)
+  return new Shard(task, app, openTransports)
 }
 
 class Shard implements RunningShard, Registry {
   readonly #environment: Environment
   readonly #http: ShardHttp
   readonly #ledger: Ledger
-  readonly #reader: SocketReader
+  readonly #transports: Transports
   readonly #app: App<unknown>
   readonly #deadlines: Deadlines
   readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 })
@@ -68,13 +63,13 @@ class Shard implements RunningShard, Registry {
   /** Told when the last connection has ended. */
   #emptied: (() => void) | undefined
 
-  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>) {
+  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports) {
     const { options } = task
     const codec = new Codec(task.codecModule, MAX_CONNECTIONS_PER_SHARD)
     const log = createLog(task.logLevel, `shard ${task.index}`)
     this.#app = app
     this.#ledger = new Ledger(task.ledger)
-    this.#reader = createReader(codec.readArena)
+    this.#transports = openTransports(codec, this)
     this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log)
     this.#deadlines = new Deadlines(tickMs(options))
     this.#environment = {
@@ -134,6 +129,7 @@ class Shard implements RunningShard, Registry {
     await this.#empty(CUT_MS)
     await this.#app.stop?.()
     this.#deadlines.stop()
+    this.#transports.close()
     clearInterval(this.#loopDelayTimer)
     this.#loopDelay.disable()
   }
@@ -162,7 +158,7 @@ class Shard implements RunningShard, Registry {
 
   #adopt(source: SocketSource, admission: number): void {
     const opening = new Opening(this.#environment)
-    opening.begin(new SocketTransport(source, this.#reader, opening, admission, this))
+    opening.begin(this.#transports.create(source, opening, admission))
   }
 
   #count(counter: number): void {
