@@ -1,10 +1,9 @@
 import type { RequestFacts } from '../app.js'
-import { StateError } from '../errors.js'
 import { Counter, count } from '../ledger.js'
 import { checkClose, serializeClose } from '../protocol/close.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
-import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
+import { CloseCode, Opcode } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
 import { Backpressure, backpressureError } from './backpressure.js'
 import { Timed } from './deadlines.js'
@@ -12,7 +11,7 @@ import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { isGivenUp, isPingDue, nextLook } from './liveness.js'
 import { Outbox, type OutboxOwner } from './outbox.js'
-import { asBytes } from './payload.js'
+import { asBytes, asPingPayload } from './payload.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -36,6 +35,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   readonly #slot: number
   /** The tick of the last byte from the peer, or taken by it. */
   #activeTick: number
+  /** The peer took what waited for it, since the closing handshake's deadline was set. */
+  #progressed = false
   /** A Ping of the server's own is out. */
   #pinged = false
   /** The application paused. */
@@ -68,15 +69,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#slot = slot
     this.#outbox = new Outbox(this, transport, environment.turn, environment.counters)
     this.#backpressure = new Backpressure(this.#outbox, transport, environment.options)
-    const { maxPayload } = environment.options
-    this.#machine = new Protocol(
-      this,
-      environment.codec,
-      slot,
-      environment.copies,
-      maxPayload,
-      environment.app.views === true,
-    )
+    const { app, codec, copies, options } = environment
+    this.#machine = new Protocol(this, codec, slot, copies, options.maxPayload, app.views === true)
     this.#activeTick = environment.deadlines.now
   }
 
@@ -119,13 +113,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   ping(data: string | Uint8Array = NOTHING): SendStatus {
-    const payload = typeof data === 'string' ? Buffer.from(data) : asBytes(data)
-    if (payload.length > MAX_CONTROL_PAYLOAD) {
-      throw new StateError(
-        'ERR_CONTROL_TOO_LONG',
-        `a Ping has at most ${MAX_CONTROL_PAYLOAD} bytes of payload`,
-      )
-    }
+    const payload = asPingPayload(data)
     const outbox = this.#outbox
     if (this.#machine.state !== State.OPEN) return this.#drop()
     if (outbox.isWaiting && !this.#hasRoom(payload.length)) return this.#drop()
@@ -183,6 +171,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   written(): void {
     this.#activeTick = this.#environment.deadlines.now
+    this.#progressed = true
     this.#outbox.written()
   }
 
@@ -282,11 +271,9 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   expire(): void {
     const { options, deadlines } = this.#environment
-    if (this.#machine.state !== State.OPEN) return this.terminate()
-    if (this.#peerEnded) {
-      // What the application does not want to hear yet has no time to be answered in.
-      if (this.#paused) return this.#armClose()
-      return this.terminate()
+    if (this.#machine.state !== State.OPEN || this.#peerEnded) {
+      // A peer that reads gets all that waits for it; what the application does not hear yet can't be answered in time.
+      return this.#progressed || this.#paused ? this.#armClose() : this.terminate()
     }
     // A peer that the application does not listen to cannot show that it is there.
     if (!this.#paused) {
@@ -316,6 +303,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   /** The closing handshake, or what is left of it, has this long (RFC 6455 7.1.1). */
   #armClose(): void {
     const { deadlines, options } = this.#environment
+    this.#progressed = false
     deadlines.set(this, options.closeTimeoutMs)
   }
 

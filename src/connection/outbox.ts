@@ -157,7 +157,11 @@ export class Outbox {
 
   /** Whether `length` bytes can go to `#end` in the arena. A longer stretch (an application's headers) never can. */
   #place(length: number): boolean {
-    if (length > LARGE_TURN || this.#waiting || (this.#backlog !== undefined && this.#backlog.length > 0))
+    if (
+      length > this.#turn.capacity ||
+      this.#waiting ||
+      (this.#backlog !== undefined && this.#backlog.length > 0)
+    )
       return false
     const turn = this.#turn
     if (!turn.reserve(length)) return false

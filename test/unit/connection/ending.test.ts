@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { StateError } from '../../../src/errors.js'
+import type { ConnectionOptions } from '../../../src/options.js'
 import type { Socket } from '../../../src/socket.js'
 import { frame, text } from '../../support/frames.js'
 import { framesOf, MemoryShard, type TestApp, turnEnd } from '../../support/memory-shard.js'
@@ -8,13 +9,19 @@ import { close, continuation, ping, pong } from '../../support/peer-frames.js'
 type Line = [code: number, reason: string]
 
 /** A shard that writes down how its connections end, and echoes. */
-function echoShard(app: TestApp = {}): { shard: MemoryShard; closed: Line[] } {
+function echoShard(
+  app: TestApp = {},
+  options: Partial<ConnectionOptions> = {},
+): { shard: MemoryShard; closed: Line[] } {
   const closed: Line[] = []
-  const shard = new MemoryShard({
-    message: (socket, data) => void socket.send(data),
-    close: (_, code, reason) => void closed.push([code, reason]),
-    ...app,
-  })
+  const shard = new MemoryShard(
+    {
+      message: (socket, data) => void socket.send(data),
+      close: (_, code, reason) => void closed.push([code, reason]),
+      ...app,
+    },
+    options,
+  )
   return { shard, closed }
 }
 
@@ -187,6 +194,42 @@ describe('the peer’s FIN', () => {
     one.transport.pump()
     expect(closed).toHaveLength(2)
     expectReleased(shard)
+  })
+
+  it('gives a peer that reads slowly all the time it needs, as long as it reads', async () => {
+    const { shard, closed } = echoShard({}, { highWaterMark: 2 ** 20 })
+    const { transport } = shard.connect()
+    transport.capacity = 10
+    transport.feed(text('x'.repeat(600_000)))
+    transport.feedEnd()
+    await turnEnd()
+    for (let i = 0; i < 8; i++) {
+      shard.pass(4900, 100)
+      transport.take(70_000)
+      expect(transport.isDestroyed).toBe(false)
+    }
+    shard.pass(4900, 100)
+    expect(transport.isDestroyed).toBe(false)
+    transport.take()
+    expect(framesOf(transport)).toEqual([`text ${'x'.repeat(600_000)}`])
+    expect(transport.isEnded).toBe(true)
+    transport.pump()
+    expect(closed).toEqual([[1006, '']])
+  })
+
+  it('does not wait for a peer that stops reading', async () => {
+    const { shard } = echoShard({}, { highWaterMark: 2 ** 20 })
+    const { transport } = shard.connect()
+    transport.capacity = 10
+    transport.feed(text('x'.repeat(300_000)))
+    transport.feedEnd()
+    await turnEnd()
+    shard.pass(4000, 100)
+    transport.take(70_000)
+    shard.pass(4000, 100)
+    expect(transport.isDestroyed).toBe(false)
+    shard.pass(3000, 100)
+    expect(transport.isDestroyed).toBe(true)
   })
 
   it('inside a message or a header is an end like any other', async () => {

@@ -224,6 +224,14 @@ describe('a large binary message', () => {
 })
 
 describe('a long text', () => {
+  it.each([30_000, 65_000, 65_536, 250_000])('of %i characters goes through the arena', async length => {
+    const shard = new MemoryShard()
+    const { connection, transport } = shard.connect()
+    connection.send('x'.repeat(length))
+    await turnEnd()
+    expect(transport.calls.map(({ how, parts }) => [how, parts])).toEqual([['now', 1]])
+  })
+
   it('of less than 64 KiB waits for the end of the turn like a short one', async () => {
     const shard = new MemoryShard()
     const { connection, transport } = shard.connect()
