@@ -57,8 +57,8 @@ export class PayloadCopies {
   begin(events: Int32Array, count: number): void {
     this.#end = 0
     const last = (count - 1) * EVENT_WORDS
-    const isError = count > 0 && ((events[last] as number) & EVENT_OPCODE) === EVENT_ERROR
-    this.#limit = isError || count === 0 ? 0 : (events[last + 1] as number) + (events[last + 2] as number)
+    const isError = count > 0 && (events[last] & EVENT_OPCODE) === EVENT_ERROR
+    this.#limit = isError || count === 0 ? 0 : events[last + 1] + events[last + 2]
   }
 
   /** A copy of the bytes from `start` to `end` of the codec's memory. */
@@ -70,7 +70,7 @@ export class PayloadCopies {
       return own
     }
     if (end > this.#end || start < this.#start) this.#copyStretch(start, end)
-    return bufferOf(this.#slab.buffer as ArrayBuffer, this.#at + start - this.#start, length)
+    return bufferOf(this.#slab.buffer, this.#at + start - this.#start, length)
   }
 
   #copyStretch(start: number, end: number): void {

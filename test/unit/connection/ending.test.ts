@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { StateError } from '../../../src/errors.js'
 import type { ConnectionOptions } from '../../../src/options.js'
 import type { Socket } from '../../../src/socket.js'
+import { falsePromise } from '../../support/false-promise.js'
 import { frame, text } from '../../support/frames.js'
 import { framesOf, MemoryShard, type TestApp, turnEnd } from '../../support/memory-shard.js'
 import { close, continuation, ping, pong } from '../../support/peer-frames.js'
@@ -464,12 +465,10 @@ describe('a handler that fails', () => {
       },
       () => Promise.reject(new Error('second')),
       // Not even a promise.
-      () => ({
-        // biome-ignore lint/suspicious/noThenProperty: that is what it is about
-        then: () => {
+      () =>
+        falsePromise(() => {
           throw new Error('second')
-        },
-      }),
+        }),
     ]) {
       const { shard } = echoShard({ message: fail, error })
       shard.connect().transport.feed(text('x'))
@@ -494,13 +493,11 @@ describe('a handler that fails', () => {
 
   it('returns something that only looks like a promise: it is waited for once', async () => {
     const { shard, closed } = echoShard({
-      message: () => ({
-        // biome-ignore lint/suspicious/noThenProperty: that is what it is about
-        then: (settle: () => void) => {
+      message: () =>
+        falsePromise(settle => {
           settle()
           settle()
-        },
-      }),
+        }),
     })
     const { transport } = shard.connect()
     transport.feed(Buffer.concat([text('a'), text('b')]))

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { UpgradeDecision, UpgradeRequest } from '../../../src/app.js'
 import type { Socket } from '../../../src/socket.js'
+import { falsePromise } from '../../support/false-promise.js'
 import { text } from '../../support/frames.js'
 import { MemoryShard, type TestApp, turnEnd } from '../../support/memory-shard.js'
 import type { MemoryTransport } from '../../support/memory-transport.js'
@@ -181,12 +182,9 @@ describe('a refusal', () => {
       head(),
       {
         upgrade: () =>
-          ({
-            // biome-ignore lint/suspicious/noThenProperty: that is what it is about
-            then: () => {
-              throw new Error('x')
-            },
-          }) as never,
+          falsePromise(() => {
+            throw new Error('x')
+          }),
       },
       {},
       500,
@@ -363,7 +361,7 @@ describe('an upgrade hook that takes its time', () => {
       const { transport } = shard.accept()
       transport.feed(HEAD)
       const [request] = hook.requests
-      const listener = vi.fn()
+      const listener = vi.fn<() => void>()
       if (when.endsWith('before')) request.signal.addEventListener('abort', listener)
       transport.reset()
       expect(request.signal.aborted).toBe(true)

@@ -30,7 +30,9 @@ describe('loadApp', () => {
 
   it('passes on what importing throws', async () => {
     await expect(load('throw new Error("on import")')).rejects.toThrow('on import')
-    await expect(load('import "data:text/javascript,syntax error"')).rejects.toThrow()
-    await expect(loadApp('file:///nowhere/at/all.js', () => {})).rejects.toThrow()
+    await expect(load('import "data:text/javascript,syntax error"')).rejects.toThrow(SyntaxError)
+    await expect(loadApp('file:///nowhere/at/all.js', () => {})).rejects.toThrow(
+      /Cannot find|does the file exist/,
+    )
   })
 })

@@ -71,7 +71,9 @@ describe('a shard', () => {
 
   it('passes on what its application throws at the start', async () => {
     await expect(start('export default { start() { throw new Error("no way") } }')).rejects.toThrow('no way')
-    await expect(start('export default { async start() { throw new Error("no way") } }')).rejects.toThrow()
+    await expect(start('export default { async start() { throw new Error("no way") } }')).rejects.toThrow(
+      'no way',
+    )
   })
 
   it('counts a socket that ended on its way', async () => {
@@ -106,7 +108,7 @@ describe('a shard that stops', () => {
     const client = await WireClient.connect(port)
     await until('it', () => counter('ADOPTED') === 1)
     await soon('the stop', shard.stop(1001, 60_000))
-    await client.ended()
+    expect(await client.ended()).toBe('fin')
   })
 
   it('cuts what does not end in time, and its close hooks come before stop', async () => {

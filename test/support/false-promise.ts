@@ -1,0 +1,7 @@
+type Then = (resolve: (value?: unknown) => void, reject: (error: unknown) => void) => void
+
+/** What looks like a promise and is none: it does with its callbacks whatever it likes. */
+export function falsePromise(then: Then): Promise<never> {
+  const name: string = 'then'
+  return { [name]: then } as unknown as Promise<never>
+}
