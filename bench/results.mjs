@@ -15,7 +15,7 @@ export function save({ machine, results }) {
   const kept = (savedResults()?.results ?? []).filter(old => !results.some(({ part }) => part === old.part))
   const { lines, ...facts } = machine
   const all = [...kept, ...results.map(result => ({ ...result, machine: facts, lines }))].map(rounded)
-  writeFileSync(JSON_FILE, `${JSON.stringify({ results: all }, undefined, 1)}\n`)
+  writeFileSync(JSON_FILE, `${stringify({ results: all })}\n`)
   writeFileSync(TEXT_FILE, text(all))
 }
 
@@ -25,6 +25,30 @@ function rounded(value) {
   if (Array.isArray(value)) return value.map(rounded)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rounded(inner)]))
+}
+
+/** The formatter's width. */
+const LINE = 110
+
+/** JSON with one line for each list or object of plain values that fits one, as the formatter has it. */
+function stringify(value, indent = '', before = 0) {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const isList = Array.isArray(value)
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined)
+  const key = name => (isList ? '' : `${JSON.stringify(name)}: `)
+  const [open, close] = isList ? '[]' : '{}'
+  if (entries.every(([, inner]) => typeof inner !== 'object' || inner === null)) {
+    const space = isList || entries.length === 0 ? '' : ' '
+    const members = entries.map(([name, inner]) => key(name) + JSON.stringify(inner)).join(', ')
+    const line = open + space + members + space + close
+    // A comma may follow.
+    if (indent.length + before + line.length + 1 <= LINE) return line
+  }
+  const inside = `${indent}  `
+  const lines = entries.map(
+    ([name, inner]) => inside + key(name) + stringify(inner, inside, key(name).length),
+  )
+  return `${open}\n${lines.join(',\n')}\n${indent}${close}`
 }
 
 function text(results) {

@@ -82,6 +82,9 @@ if (values.help) {
   process.exit()
 }
 if (!existsSync(new URL('../dist/index.js', import.meta.url))) fail('build first: npm run build')
+if (values.save && (values.rows !== undefined || values.peers !== undefined)) {
+  fail('--save keeps whole parts: leave --rows and --peers out')
+}
 const parts = checked(positionals.length === 0 ? PARTS : positionals, PARTS, 'part')
 install()
 
