@@ -12,8 +12,8 @@ const FLAGS: readonly (readonly [letter: string | undefined, name: LoadNumber, t
   ['W', 'warmup', 'seconds before the measurement begins'],
   ['p', 'pipelining', 'messages under way on each connection'],
   ['s', 'size', 'bytes of a message'],
-  ['R', 'rate', 'messages per second in all; 0: as many as come back'],
-  ['t', 'timeout', 'seconds without an answer that are an error'],
+  ['R', 'rate', 'messages per second in all; 0: no limit'],
+  ['t', 'timeout', 'seconds until no answer is an error'],
   ['w', 'processes', 'processes that share the connections'],
 ]
 
