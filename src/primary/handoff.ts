@@ -1,5 +1,6 @@
-import { closeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { devNull } from 'node:os'
 import { MessageChannel, type MessagePort, type TransferListItem } from 'node:worker_threads'
 import { OptionError } from '../errors.js'
 import { Counter, type Ledger } from '../ledger.js'
@@ -83,7 +84,11 @@ function canTransferSockets(): boolean {
   }
 }
 
-/** Node itself closes the sockets of messages that nobody received. */
+/**
+ * Node itself closes the sockets of messages that nobody received. But when the process has no descriptor left for the
+ * duplicate that a transfer makes, the message is lost without a trace, and the connection stays open for ever (seen on
+ * Node 24.21 and 26.10). So it is tried first, at about 4 us for each connection.
+ */
 class TransferLine implements HandoffLine {
   readonly #port: MessagePort
 
@@ -94,6 +99,7 @@ class TransferLine implements HandoffLine {
   send(socket: Socket, admission: number): boolean {
     const message: ToShard = { type: 'socket', socket, admission }
     try {
+      closeSync(openSync(devNull, 'r'))
       this.#port.postMessage(message, [socket as unknown as TransferListItem])
       return true
     } catch {

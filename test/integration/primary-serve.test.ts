@@ -261,7 +261,7 @@ describe('a process without descriptors left', () => {
       console.log('port', server.address().port)
       process.stdin.on('data', () => {
         const { user, system } = process.cpuUsage()
-        console.log('cpu', Math.round((user + system) / 1000), 'connections', server.stats().total.connections, 'end')
+        console.log('cpu', Math.round((user + system) / 1000), 'admitted', server.stats().admitted, 'end')
       })
       `,
       [],
@@ -289,28 +289,30 @@ describe('a process without descriptors left', () => {
       opened.map(() => 'PONG'),
     )
 
-    const measure = async () => {
+    const measure = async (what: 'cpu' | 'admitted') => {
       const before = output.stdout.length
       child.stdin.write('?')
       await vi.waitFor(() => expect(output.stdout.slice(before)).toContain('end'), WAIT)
-      return Number(/cpu (\d+)/.exec(output.stdout.slice(before))?.[1])
+      return Number(new RegExp(`${what} (\\d+)`).exec(output.stdout.slice(before))?.[1])
     }
-    const begin = await measure()
+    const begin = await measure('cpu')
     await new Promise(resolve => {
       setTimeout(resolve, 1000)
     })
-    expect((await measure()) - begin).toBeLessThan(300)
+    expect((await measure('cpu')) - begin).toBeLessThan(300)
 
     for (const { socket } of tried) socket.terminate()
-    const answer = await vi.waitFor(
+    const again = await vi.waitFor(
       async () => {
         const socket = new WebSocket(url)
         await once(socket, 'open')
-        return ask(socket, 'PING')
+        return socket
       },
       { timeout: 20_000, interval: 50 },
     )
-    expect(answer).toBe('PONG')
+    expect(await ask(again, 'PING')).toBe('PONG')
+    // Nothing was lost on its way.
+    await vi.waitFor(async () => expect(await measure('admitted')).toBe(1), WAIT)
     expect(output.stderr).toBe('')
   })
 })
