@@ -1,34 +1,17 @@
-import { writeSync, writevSync } from 'node:fs'
 import { type OnReadOpts, Socket } from 'node:net'
+import {
+  ENDED,
+  handleOf,
+  type TcpHandle,
+  takeHandle,
+  writePartsToHandle,
+  writeToHandle,
+} from './tcp-handle.js'
 import type { Transport, TransportOwner } from './transport.js'
-
-/**
- * The part of Node's TCP handle that is used here. `fd` is asked for at every write: libuv answers with a negative
- * number from the moment the handle is closing, while a number that was kept would be somebody else's by then.
- */
-interface TcpHandle {
-  readonly fd: number
-}
-
-interface SocketInternals {
-  _handle: TcpHandle | null
-}
 
 const TRANSPORT = Symbol('transport')
 
 type TransportSocket = Socket & { [TRANSPORT]: SocketTransport }
-
-/** Takes the handle out of a socket that nothing was read from; the socket is an empty shell then. */
-export function takeHandle(socket: Socket): object {
-  const internals = socket as unknown as SocketInternals
-  const handle = internals._handle
-  internals._handle = null
-  if (handle === null) throw new Error('the socket has ended')
-  return handle
-}
-
-/** What a transport may be made of: a handle taken out of another socket, or a descriptor that is ours. */
-export type SocketSource = { handle: object } | { fd: number }
 
 /** Who is told that a connection has ended, whoever owned it in the end. */
 export interface Registry {
@@ -65,10 +48,9 @@ export class SocketTransport implements Transport {
    *
    * @param admission number of the connection, for `registry`
    * @param reader made by `createReader`, one for all sockets of a shard
-   * @throws when `source` is no socket (the descriptor then stays the caller's)
    */
   constructor(
-    source: SocketSource,
+    handle: TcpHandle,
     reader: SocketReader,
     owner: TransportOwner,
     admission: number,
@@ -78,7 +60,7 @@ export class SocketTransport implements Transport {
     this.admission = admission
     this.#registry = registry
     this.#arena = reader.buffer
-    const options = { ...source, allowHalfOpen: true, onread: reader }
+    const options = { handle, allowHalfOpen: true, onread: reader }
     const socket = new Socket(options)
     this.#socket = socket
     ;(socket as TransportSocket)[TRANSPORT] = this
@@ -96,23 +78,13 @@ export class SocketTransport implements Transport {
   }
 
   writeNow(bytes: Uint8Array, start: number, end: number): number {
-    const fd = this.#descriptor()
-    if (fd < 0) return 0
-    try {
-      return writeSync(fd, bytes, start, end - start)
-    } catch (error) {
-      return this.#refused(error)
-    }
+    const taken = writeToHandle(handleOf(this.#socket), bytes, start, end)
+    return taken === ENDED ? this.#refuse() : taken
   }
 
   writePartsNow(parts: readonly Uint8Array[]): number {
-    const fd = this.#descriptor()
-    if (fd < 0) return 0
-    try {
-      return writevSync(fd, parts)
-    } catch (error) {
-      return this.#refused(error)
-    }
+    const taken = writePartsToHandle(handleOf(this.#socket), parts)
+    return taken === ENDED ? this.#refuse() : taken
   }
 
   writeLater(bytes: Uint8Array): void {
@@ -161,16 +133,9 @@ export class SocketTransport implements Transport {
     this.#registry.ended(this.admission)
   }
 
-  /** The descriptor as it is *now*; negative when the socket has ended. See `TcpHandle`. */
-  #descriptor(): number {
-    const handle = (this.#socket as unknown as SocketInternals)._handle
-    return handle === null ? -1 : handle.fd
-  }
-
-  #refused(error: unknown): number {
-    const code = (error as NodeJS.ErrnoException).code
-    // Anything but a full buffer is the connection's end; whoever called is told by `closed`, not from within.
-    if (code !== 'EAGAIN' && code !== 'EWOULDBLOCK' && code !== 'EINTR') this.#socket.destroy()
+  /** Whoever wrote is told by `closed` that the connection has ended, not from within. */
+  #refuse(): number {
+    this.#socket.destroy()
     return 0
   }
 }

@@ -2,12 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { createConnection, type Socket } from 'node:net'
 import type { Codec } from '../codec/codec.js'
 import { EVENT_ERROR, EVENT_FIN, EVENT_FRAME_END, EVENT_OPCODE, EVENT_WORDS } from '../codec/events.js'
-import {
-  type Registry,
-  type SocketReader,
-  SocketTransport,
-  takeHandle,
-} from '../connection/socket-transport.js'
+import { type Registry, type SocketReader, SocketTransport } from '../connection/socket-transport.js'
+import { takeHandle } from '../connection/tcp-handle.js'
 import type { Transport, TransportOwner } from '../connection/transport.js'
 import { acceptKey } from '../handshake/accept.js'
 import { CloseCode, Opcode, VERSION } from '../rfc6455.js'
@@ -141,7 +137,7 @@ export class LoadConnection implements TransportOwner {
     const { url, protocols, headers, mirrored } = options
     const most = Math.max(traffic.payload.length, 1 << 20)
     this.#slot = codec.acquire(mirrored ? 'server' : 'client', most, 2 ** 32 - 1)
-    const transport = new SocketTransport({ handle: takeHandle(socket) }, reader, this, 0, NOBODY)
+    const transport = new SocketTransport(takeHandle(socket), reader, this, 0, NOBODY)
     this.#transport = transport
     this.#key = randomBytes(16).toString('base64')
     const lines = [

@@ -6,7 +6,8 @@ import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
 import type { Environment } from '../connection/environment.js'
 import { Opening } from '../connection/opening.js'
-import { type Registry, type SocketSource, takeHandle } from '../connection/socket-transport.js'
+import type { Registry } from '../connection/socket-transport.js'
+import { takeHandle } from '../connection/tcp-handle.js'
 import { Turn } from '../connection/turn.js'
 import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
 import type { ShardTask } from '../messages.js'
@@ -16,7 +17,7 @@ import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
 import { createLog } from './log.js'
-import { findTransports, type OpenTransports, type Transports } from './transports.js'
+import { findTransports, type OpenTransports, type SocketSource, type Transports } from './transports.js'
 
 /** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
 const MOST_TICK_MS = 100

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import type { Codec } from '../codec/codec.js'
-import {
-  createReader,
-  type Registry,
-  type SocketSource,
-  SocketTransport,
-} from '../connection/socket-transport.js'
+import { HandleTransport } from '../connection/handle-transport.js'
+import { createReader, type Registry, SocketTransport } from '../connection/socket-transport.js'
+import { isTcpHandle, openHandle, type TcpHandle } from '../connection/tcp-handle.js'
 import type { Transport, TransportOwner } from '../connection/transport.js'
 import { OptionError } from '../errors.js'
+
+/** What a transport is made of: a handle taken out of another socket, or a descriptor that is ours. */
+export type SocketSource = { handle: TcpHandle } | { fd: number }
 
 /** Makes the transports of a shard. */
 export interface Transports {
@@ -26,13 +26,18 @@ export type OpenTransports = (codec: Codec, registry: Registry) => Transports
 const openSocketTransports: OpenTransports = (codec, registry) => {
   const reader = createReader(codec.readArena)
   return {
-    create: (source, owner, admission) => new SocketTransport(source, reader, owner, admission, registry),
+    create(source, owner, admission) {
+      const handle = 'fd' in source ? openHandle(source.fd) : source.handle
+      // A Node that has changed its handles has its sockets still.
+      const Kind = isTcpHandle(handle) ? HandleTransport : SocketTransport
+      return new Kind(handle, reader, owner, admission, registry)
+    },
     close() {},
   }
 }
 
 /**
- * Node's sockets, unless an experiment is asked for: its module is in bench/transport, which is not published.
+ * Node's handles, unless an experiment is asked for: its module is in bench/transport, which is not published.
  *
  * @param experiment by default what the environment variable SHARDWS_TRANSPORT says
  * @throws OptionError (`ERR_TRANSPORT`) when there is no such experiment; whatever its module throws

@@ -1,11 +1,18 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { createReader, SocketTransport, takeHandle } from '../../src/connection/socket-transport.js'
+import { HandleTransport } from '../../src/connection/handle-transport.js'
+import { createReader, SocketTransport } from '../../src/connection/socket-transport.js'
+import { takeHandle } from '../../src/connection/tcp-handle.js'
 import type { TransportOwner } from '../../src/connection/transport.js'
+
+export type TransportKind = typeof SocketTransport | typeof HandleTransport
+
+/** The transports that are made of a socket. */
+export const KINDS: readonly TransportKind[] = [SocketTransport, HandleTransport]
 
 /** A transport over a real socket, and the client at its other end. */
 export interface Accepted {
-  transport: SocketTransport
+  transport: SocketTransport | HandleTransport
   /** The number of its descriptor when it was accepted. */
   fd: number
 }
@@ -21,16 +28,21 @@ export class TransportServer {
 
   /**
    * @param arena where the kernel puts what it reads
+   * @param Kind of transport; by default the one that shards use
    * @param adopt makes the owner, and is called again with the transport
    */
-  constructor(arena: Uint8Array, adopt: (transport?: SocketTransport) => TransportOwner) {
+  constructor(
+    arena: Uint8Array,
+    adopt: (transport?: SocketTransport | HandleTransport) => TransportOwner,
+    Kind: TransportKind = HandleTransport,
+  ) {
     const reader = createReader(arena)
     this.#server = createServer({ pauseOnConnect: true }, socket => {
-      const handle = takeHandle(socket) as { fd: number }
+      const handle = takeHandle(socket)
       const { fd } = handle
       const admission = this.accepted.length
       const registry = { ended: (number: number) => void this.ended.push(number) }
-      const transport = new SocketTransport({ handle }, reader, adopt(), admission, registry)
+      const transport = new Kind(handle, reader, adopt(), admission, registry)
       transport.owner = adopt(transport)
       this.accepted.push({ transport, fd })
       this.#onAccepted?.()

@@ -100,6 +100,23 @@ describe('pause and resume', () => {
     expect(framesOf(transport)).toEqual(['text re: pause', 'close 1000'])
   })
 
+  it('find the peer’s Close also when its FIN is told before what was held', async () => {
+    const { shard, seen } = pausingShard()
+    const { connection, transport } = shard.connect()
+    connection.pause()
+    // A stream that reads ahead may bring bytes, and the end, although it is paused.
+    transport.isPaused = false
+    transport.feed(close(4000))
+    connection.close(1000)
+    connection.receiveEnd()
+    await turnEnd()
+    await turnEnd()
+    transport.feedEnd()
+    transport.pump()
+    expect(framesOf(transport)).toEqual(['close 1000'])
+    expect(seen).toEqual(['closed 4000'])
+  })
+
   it('keep a FIN back until everything in front of it is delivered and answered', async () => {
     const { shard, seen } = pausingShard()
     const { connection, transport } = shard.connect()

@@ -1,0 +1,100 @@
+import { writeSync, writevSync } from 'node:fs'
+import { Socket } from 'node:net'
+
+/**
+ * What is used of Node's handle of a socket. It is not documented, so `isTcpHandle` looks whether it is there.
+ *
+ * `fd` is asked for at every write: libuv answers with a negative number from the moment the handle is closing, while
+ * a number that was kept would be somebody else's by then.
+ */
+export interface TcpHandle {
+  readonly fd: number
+  /** Bytes read so far. */
+  readonly bytesRead: number
+  /** Called for every read; the bytes are in the buffer of `useUserBuffer`. Nothing was read at the end of input. */
+  onread: (this: TcpHandle) => void
+  useUserBuffer(buffer: Uint8Array): void
+  readStart(): number
+  readStop(): number
+  close(done: (this: TcpHandle) => void): void
+  getpeername(into: { address?: string; port?: number }): number
+}
+
+interface SocketInternals {
+  _handle: TcpHandle | null
+}
+
+const METHODS = ['useUserBuffer', 'readStart', 'readStop', 'close', 'getpeername'] as const
+
+/** Whether everything of `TcpHandle` is there. */
+export function isTcpHandle(handle: TcpHandle): boolean {
+  return (
+    typeof handle.bytesRead === 'number' &&
+    typeof handle.fd === 'number' &&
+    METHODS.every(name => typeof handle[name] === 'function')
+  )
+}
+
+/** Takes the handle out of a socket that nothing was read from; the socket is an empty shell then. */
+export function takeHandle(socket: Socket): TcpHandle {
+  const internals = socket as unknown as SocketInternals
+  const handle = internals._handle
+  internals._handle = null
+  if (handle === null) throw new Error('the socket has ended')
+  return handle
+}
+
+/** The handle of `socket` as it is now, null when it has ended. */
+export function handleOf(socket: Socket): TcpHandle | null {
+  return (socket as unknown as SocketInternals)._handle
+}
+
+/**
+ * Makes a handle of a descriptor.
+ *
+ * @throws when the descriptor is no socket; it then stays the caller's
+ */
+export function openHandle(fd: number): TcpHandle {
+  // Not to be read from before it has its reader.
+  const options = { fd, allowHalfOpen: true, manualStart: true }
+  return takeHandle(new Socket(options))
+}
+
+/** The connection has ended: nothing can be written. */
+export const ENDED = -1
+
+/**
+ * Writes to the descriptor what the kernel takes at once. Never throws.
+ *
+ * @returns how many bytes, or `ENDED`
+ */
+export function writeToHandle(
+  handle: TcpHandle | null,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  const fd = handle === null ? -1 : handle.fd
+  if (fd < 0) return ENDED
+  try {
+    return writeSync(fd, bytes, start, end - start)
+  } catch (error) {
+    return refusal(error)
+  }
+}
+
+/** As `writeToHandle`, for a list of parts in one gathered write. */
+export function writePartsToHandle(handle: TcpHandle | null, parts: readonly Uint8Array[]): number {
+  const fd = handle === null ? -1 : handle.fd
+  if (fd < 0) return ENDED
+  try {
+    return writevSync(fd, parts)
+  } catch (error) {
+    return refusal(error)
+  }
+}
+
+function refusal(error: unknown): number {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'EAGAIN' || code === 'EWOULDBLOCK' || code === 'EINTR' ? 0 : ENDED
+}
