@@ -22,7 +22,7 @@ function recorded(values: readonly number[]): Latencies {
 /** The nearest-rank percentile. */
 function exactPercentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.max(1, Math.ceil((sorted.length * share) / 100)) - 1] as number
+  return sorted[Math.max(1, Math.ceil((sorted.length * share) / 100)) - 1]
 }
 
 describe('Latencies', () => {
