@@ -41,7 +41,16 @@ export function takeHandle(socket: Socket): TcpHandle {
   const handle = internals._handle
   internals._handle = null
   if (handle === null) throw new Error('the socket has ended')
+  forgetOwner(handle)
   return handle
+}
+
+let ownerSymbol: symbol | undefined
+
+/** Node's handle refers to its socket: the shell would live, with 1.5 KB of streams' state, as long as the handle. */
+function forgetOwner(handle: TcpHandle): void {
+  ownerSymbol ??= Object.getOwnPropertySymbols(handle).find(symbol => symbol.description === 'owner_symbol')
+  if (ownerSymbol !== undefined) (handle as unknown as Record<symbol, unknown>)[ownerSymbol] = null
 }
 
 /** The handle of `socket` as it is now, null when it has ended. */
