@@ -2,7 +2,6 @@ type Then = (resolve: (value?: unknown) => void, reject: (error: unknown) => voi
 
 /** What looks like a promise and is none: it does with its callbacks whatever it likes. */
 export function falsePromise(then: Then): Promise<never> {
-  // biome-ignore lint/suspicious/noThenProperty: that is what it is about
   // oxlint-disable-next-line unicorn/no-thenable
   return { then } as unknown as Promise<never>
 }

@@ -16,7 +16,7 @@ describe.each(BUILDS)('$name build', ({ module }) => {
     memory.set(frame, readOffset)
     expect(codec.decode(slot, frame.length)).toBe(1)
     codec.release(slot)
-    return [events[0], (events[1]) - readOffset]
+    return [events[0], events[1] - readOffset]
   }
 
   it('sees the one byte that is not ASCII, wherever it is in texts of every length up to 300', () => {
