@@ -128,6 +128,11 @@ describe('WebSocket load through the adapter', () => {
     expect(result.timeouts).toBeGreaterThan(0)
   })
 
+  test('a run longer than the time limit has no time-outs while answers come', async () => {
+    const result = await messages(`${server.url}/ws`, { timeout: 1, duration: 3 })
+    expect(result).toMatchObject({ errors: 0, timeouts: 0 })
+  })
+
   test('with a rate, waiting for a server that stalls counts', async () => {
     const echo = await target({
       message(socket, data) {
