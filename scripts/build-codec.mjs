@@ -16,7 +16,7 @@ const assembly = join(root, 'assembly')
 
 const sources = readdirSync(assembly, { recursive: true })
   .filter(name => name.endsWith('.ts'))
-  .toSorted()
+  .toSorted((one, other) => (one < other ? -1 : 1))
 const hash = createHash('sha256')
 hash.update(require('assemblyscript/package.json').version)
 hash.update(readFileSync(join(root, 'asconfig.json')))

@@ -117,7 +117,7 @@ const FRAME_ERRORS: readonly (readonly [code: string, closeCode: number, text: s
 
 /** The error that stands for an error number of the codec. */
 export function frameError(number: number): PeerError {
-  const [code, closeCode, text] = FRAME_ERRORS[number] ?? (FRAME_ERRORS[0] as (typeof FRAME_ERRORS)[number])
+  const [code, closeCode, text] = FRAME_ERRORS[number] ?? FRAME_ERRORS[0]
   if (closeCode === CloseCode.INVALID_DATA) return new InvalidTextError(code, text, closeCode)
   if (closeCode === CloseCode.MESSAGE_TOO_BIG || closeCode === CloseCode.POLICY_VIOLATION) {
     return new LimitError(code, text, closeCode)

@@ -44,7 +44,7 @@ export default defineApp({
 
   message(socket, data, isBinary) {
     if (isBinary) return socket.close(1003, 'this is a chat: text only')
-    tell(socket.data.room, `${socket.data.name}: ${data}`)
+    tell(socket.data.room, `${socket.data.name}: ${String(data)}`)
   },
 
   close(socket) {

@@ -14,7 +14,7 @@ import {
  * What a peer says, in words: short names for its frames, and what it reads as lines of text.
  */
 
-export const CONTINUATION = 0
+const CONTINUATION = 0
 
 export const binary = (payload: string | Uint8Array, options?: FrameOptions): Buffer =>
   frame(BINARY, payload, options)

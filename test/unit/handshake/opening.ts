@@ -12,7 +12,7 @@ export const OPEN: UpgradePolicy = { path: undefined, origins: undefined, protoc
 /** The key of RFC 6455 1.3. */
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
-export const HEADERS: Readonly<Record<string, string>> = {
+const HEADERS: Readonly<Record<string, string>> = {
   Host: 'example.com',
   Upgrade: 'websocket',
   Connection: 'Upgrade',
