@@ -209,7 +209,7 @@ describe('threads that fail before they run anything', () => {
   it.each(['throw', 'hang'])('(%s) at start-up make serve reject', async mode => {
     const file = app('mode', mode)
     const { exit, output } = run(
-      `await serve({ port: 0, workers: 2, startTimeoutMs: 1000 }).catch(error => console.log(error.code))`,
+      `await serve({ port: 0, workers: 2, startTimeoutMs: ${mode === 'hang' ? 1000 : 30_000} }).catch(error => console.log(error.code))`,
       ['--require', fileURLToPath(new URL('../fixtures/unstartable-thread.cjs', import.meta.url))],
       { THREAD_MODE_FILE: file },
     )
@@ -222,7 +222,7 @@ describe('threads that fail before they run anything', () => {
     const { output, child } = run(
       `
       const server = await serve({
-        port: 0, host: '127.0.0.1', workers: 1, app: ${JSON.stringify(crashApp)}, startTimeoutMs: 1500,
+        port: 0, host: '127.0.0.1', workers: 1, app: ${JSON.stringify(crashApp)}, startTimeoutMs: ${mode === 'hang' ? 3000 : 30_000},
       })
       server.on('shardError', error => console.log(error.code))
       console.log('port', server.address().port)

@@ -253,12 +253,14 @@ describe('start-up', () => {
     ['fail', 'ERR_SHARD_APP', 'the application failed to start in shard 0: the application is broken'],
     ['crash', 'ERR_SHARD_CRASHED', 'shard 0 crashed: crashed at start'],
     ['exit', 'ERR_SHARD_EXITED', 'shard 0 called process.exit(7)'],
-    ['hang', 'ERR_SHARD_START_TIMEOUT', 'shard 0 was not ready after 700 ms (startTimeoutMs)'],
+    ['hang', 'ERR_SHARD_START_TIMEOUT', 'shard 0 was not ready after 1000 ms (startTimeoutMs)'],
   ])('rejects when the application does %s, and releases everything', async (mode, code, message) => {
     const before = descriptors()
-    const failure = await start({ workers: 1, app: setMode(mode), startTimeoutMs: 700 }).catch(
-      (error: unknown) => error,
-    )
+    const failure = await start({
+      workers: 1,
+      app: setMode(mode),
+      startTimeoutMs: mode === 'hang' ? 1000 : 30_000,
+    }).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(ShardError)
     expect(failure).toMatchObject({ code, message })
     await vi.waitFor(() => expect(descriptors()).toBeLessThanOrEqual(before + 4), WAIT)
@@ -305,12 +307,12 @@ describe('start-up', () => {
 
 describe('a replacement that fails', () => {
   it.each(['fail', 'crash', 'exit', 'hang'])('does %s at start is tried again until it runs', async mode => {
-    const running = await start({ startTimeoutMs: 400 })
+    const running = await start({ startTimeoutMs: mode === 'hang' ? 1500 : 30_000 })
     const errors = shardErrors(running)
     setMode(mode)
     const [victim, witness] = (await clientOfEach(running)) as [RawClient, RawClient]
     victim.send('crash')
-    await vi.waitFor(() => expect(errors.length).toBe(4), WAIT)
+    await vi.waitFor(() => expect(errors.length).toBeGreaterThanOrEqual(4), WAIT)
     expect(await witness.ask('undisturbed')).toContain('undisturbed')
     // Meanwhile everybody goes to the other.
     expect(await shardOf(await connect(running))).toBe(1)
