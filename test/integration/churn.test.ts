@@ -7,7 +7,7 @@ import { type Memory, ServerProcess } from '../support/server-process.js'
 import { openingRequest, WireClient } from '../support/wire-client.js'
 
 const CYCLES = 5000
-const WARM_UP = 3000
+const WARM_UP = 2000
 const AT_A_TIME = 50
 const MIB = 2 ** 20
 
@@ -113,7 +113,8 @@ describe.each(handoffWays)('by $way', ({ way, options }) => {
         expect(server.sockets()).toBe(idle)
         // An object that each connection left behind would be seen. The heap moves by a quarter of this.
         expect(total(after) - total(before)).toBeLessThan(CYCLES * 200)
-        expect(after.rss - before.rss).toBeLessThan(40 * MIB)
+        // What the allocators keep, which is more where everything takes longer.
+        expect(after.rss - before.rss).toBeLessThan(64 * MIB)
         expect((await server.stats()).accepted).toBe(CYCLES + WARM_UP)
         await server.finish()
       } finally {

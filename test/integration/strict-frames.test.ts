@@ -206,6 +206,19 @@ describe.each(violations)('$name: $code', ({ code, bytes, needs = bytes.length }
   })
 })
 
+test.each([
+  ['a violation', 1002, frame(3)],
+  ['a message that is too long', 1009, frame(BINARY, '', { announced: MAX_PAYLOAD + 1 })],
+  ['a Close frame', 4000, closeFrame(4000)],
+])('%s, then 8 MiB: the answer with %i is not lost to a reset', async (_, code, bytes) => {
+  const client = await WireClient.open(server.port)
+  client.send(Buffer.concat([text('one'), bytes, Buffer.alloc(8 * MAX_PAYLOAD, 'x')]))
+  const closing = await client.closing()
+  await new Promise<void>(resolve => client.socket.end(() => resolve()))
+  expect(closing).toMatchObject({ code, before: [{ opcode: TEXT }] })
+  expect(client.ending).toBe('fin')
+})
+
 test('each byte in a segment of its own', async () => {
   const client = await WireClient.open(server.port)
   const bytes = Buffer.concat([
