@@ -141,8 +141,9 @@ describe('WebSocket load through the adapter', () => {
       },
     })
     const result = await messages(echo.url, { overallRate: 150, duration: 2 })
-    expect(result['2xx']).toBeGreaterThan(200)
-    expect(result['2xx']).toBeLessThan(400)
+    // Of 300, and of those of a last second that a busy machine makes longer.
+    expect(result['2xx']).toBeGreaterThan(150)
+    expect(result['2xx']).toBeLessThan(600)
     // A quarter of the messages fell into the pause.
     expect(result.latency.p90).toBeGreaterThan(150_000)
   })

@@ -35,6 +35,7 @@ function bench(...args: string[]): Promise<Outcome> {
 }
 
 interface Report {
+  seconds: number
   messages: number
   messagesPerSecond: number
   perSecond: number[]
@@ -48,6 +49,13 @@ interface Report {
 async function benchJson(...args: string[]): Promise<Report & { code: number | null }> {
   const { stdout, code } = await bench('--json', ...args)
   return { ...(JSON.parse(stdout) as Report), code }
+}
+
+/** All that was due in the time that was measured came back or is known to be missing. */
+function expectRate({ messages, unanswered, seconds }: Report, rate: number): void {
+  const share = (messages + unanswered) / (seconds * rate)
+  expect(share).toBeGreaterThan(0.8)
+  expect(share).toBeLessThan(1.25)
 }
 
 describe('against the server', () => {
@@ -121,10 +129,10 @@ describe('against the server', () => {
   test('several processes share the connections and the rate', async () => {
     const clients = new Set<string>()
     const url = await targetUrl({ opened: (_, request) => clients.add(String(request.socket.remotePort)) })
-    const { code, messages, connected } = await benchJson('-w', '2', '-c', '5', '-d', '1', '-R', '200', url)
+    const report = await benchJson('-w', '2', '-c', '5', '-d', '1', '-R', '200', url)
+    const { code, connected } = report
     expect({ code, connected, clients: clients.size }).toEqual({ code: 0, connected: 5, clients: 5 })
-    expect(messages).toBeGreaterThan(140)
-    expect(messages).toBeLessThan(240)
+    expectRate(report, 200)
   })
 
   test('a message of its own, from the command line or from a file', async () => {
@@ -169,19 +177,18 @@ describe('a server that stalls', () => {
 
   test('with a rate, every message that was due meanwhile counts its waiting', async () => {
     const url = await stallingUrl(60)
-    const { latencyUs, messages } = await benchJson('-c', '2', '-d', '2', '-R', '200', url)
+    const report = await benchJson('-c', '2', '-d', '2', '-R', '200', url)
+    expectRate(report, 200)
     // 120 of 400 messages fell into the pause and waited between 0 and 600 ms: a fifth of all more than 200 ms.
-    expect(messages).toBeGreaterThan(330)
-    expect(latencyUs.p90).toBeGreaterThan(250_000)
-    expect(latencyUs.max).toBeGreaterThan(550_000)
-    expect(latencyUs.max).toBeLessThan(1_500_000)
+    expect(report.latencyUs.p90).toBeGreaterThan(250_000)
+    expect(report.latencyUs.max).toBeGreaterThan(550_000)
   })
 
   test('without one, only what was under way', async () => {
     const url = await stallingUrl(1000)
     const { latencyUs } = await benchJson('-c', '2', '-d', '2', url)
     expect(latencyUs.max).toBeGreaterThan(550_000)
-    expect(latencyUs.p99).toBeLessThan(300_000)
+    expect(latencyUs.p90).toBeLessThan(250_000)
   })
 })
 
