@@ -25,6 +25,11 @@ export const PEERS = {
     task: { mode: 'views' },
     command: node => [node, program('shardws')],
   },
+  'shardws-epoll': {
+    runsOnNode: true,
+    command: node => [node, program('shardws')],
+    env: { SHARDWS_TRANSPORT: 'epoll' },
+  },
   ws: { runsOnNode: true, command: node => [node, program('ws')], env: WITHOUT_ADDONS },
   'ws-addons': { runsOnNode: true, command: node => [node, program('ws')] },
   bun: { binary: BUN, command: () => [BUN, 'run', program('bun')] },
