@@ -111,8 +111,8 @@ describe.each(handoffWays)('by $way', ({ way, options }) => {
         await server.empty()
         const after = await server.memory()
         expect(server.sockets()).toBe(idle)
-        // An object that each connection left behind would be seen. The heap moves by a quarter of this.
-        expect(total(after) - total(before)).toBeLessThan(CYCLES * 200)
+        // The objects of a connection that is not let go are more. The heap moves by up to half of this.
+        expect(total(after) - total(before)).toBeLessThan(CYCLES * 400)
         // What the allocators keep, which is more where everything takes longer.
         expect(after.rss - before.rss).toBeLessThan(64 * MIB)
         expect((await server.stats()).accepted).toBe(CYCLES + WARM_UP)

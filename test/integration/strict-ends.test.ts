@@ -16,6 +16,12 @@ beforeAll(async () => {
 
 afterAll(() => server.finish())
 
+/** What the application saw, once it has seen the end of every connection. */
+async function settled(): Promise<AppCounts> {
+  await server.empty()
+  return server.app()
+}
+
 describe("a client's FIN", () => {
   test('after messages: all answers, then FIN at once', async () => {
     const client = await WireClient.open(server.port)
@@ -48,7 +54,7 @@ describe("a client's FIN", () => {
   })
 
   test('without a message, in the middle of one, of a frame, of a header', async () => {
-    const before = (await server.app()).codes['1006'] ?? 0
+    const before = (await settled()).codes['1006'] ?? 0
     const parts = [Buffer.alloc(0), text('a', { fin: false }), text('abc').subarray(0, 7), Buffer.of(0x81)]
     for (const part of parts) {
       const client = await WireClient.open(server.port)
@@ -56,8 +62,7 @@ describe("a client's FIN", () => {
       client.end()
       expect(await client.rest()).toEqual({ frames: [], ending: 'fin' })
     }
-    await server.empty()
-    expect((await server.app()).codes['1006']).toBe(before + parts.length)
+    expect((await settled()).codes['1006']).toBe(before + parts.length)
   })
 
   test('before and inside of the opening request', async () => {
@@ -71,13 +76,12 @@ describe("a client's FIN", () => {
   })
 
   test('in the segment of its Close frame: code and order are those of a clean close', async () => {
-    const before = (await server.app()).codes['4003'] ?? 0
+    const before = (await settled()).codes['4003'] ?? 0
     const client = await WireClient.open(server.port)
     client.send(Buffer.concat([text('last'), closeFrame(4003)]))
     client.end()
     expect(await client.closing()).toMatchObject({ code: 4003, before: [{ opcode: TEXT }] })
-    await server.empty()
-    expect((await server.app()).codes['4003']).toBe(before + 1)
+    expect((await settled()).codes['4003']).toBe(before + 1)
   })
 })
 
@@ -177,13 +181,12 @@ describe('a reset releases everything', () => {
     } finally {
       for (const client of clients) client.reset()
     }
-    await server.empty()
-    return server.app()
+    return settled()
   }
 
   test.each(Object.entries(beforeOpen))('%s; the application knows nothing of it', async (_, approach) => {
     const sockets = server.sockets()
-    const before = await server.app()
+    const before = await settled()
     const after = await resetAll(approach)
     expect(after).toMatchObject({ opens: before.opens, closes: before.closes })
     expect(server.sockets()).toBe(sockets)
@@ -191,7 +194,7 @@ describe('a reset releases everything', () => {
 
   test.each(Object.entries(afterOpen))('%s; close is called once, with 1006', async (_, approach) => {
     const sockets = server.sockets()
-    const before = await server.app()
+    const before = await settled()
     const after = await resetAll(approach)
     expect(after).toMatchObject({
       opens: before.opens + PER_STATE,
@@ -204,7 +207,7 @@ describe('a reset releases everything', () => {
   })
 
   test('after a violation, whose code stays', async () => {
-    const before = (await server.app()).codes['1002'] ?? 0
+    const before = (await settled()).codes['1002'] ?? 0
     const after = await resetAll(async client => {
       await upgraded(client)
       client.send(frame(3))
@@ -225,7 +228,7 @@ describe('what the server does by itself', () => {
   })
 
   test.each(['!throw', '!reject'])('a handler that fails (%s) closes with 1011', async command => {
-    const before = await server.app()
+    const before = await settled()
     const client = await WireClient.open(server.port)
     client.sendText(command)
     const { payload } = await client.frame()
@@ -233,8 +236,7 @@ describe('what the server does by itself', () => {
     client.send(closeFrame(1011))
     expect(await client.ended()).toBe('fin')
     client.end()
-    await server.empty()
-    expect((await server.app()).errors).toBe(before.errors + 1)
+    expect((await settled()).errors).toBe(before.errors + 1)
   })
 
   test('a client that does not answer the Close frame is cut', async () => {
