@@ -1,4 +1,4 @@
-// Which processor the server runs on and which the load, and how a command is kept there.
+// Which processor the server runs on and which ones the load, and how a command is kept there.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
@@ -31,18 +31,26 @@ function siblings(processor) {
   }
 }
 
+/** With more processes the load generator would have more to add up than to send. */
+const MOST_LOAD_PROCESSES = 4
+
 function choose() {
   const hasTaskset = spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0
   const [server, ...others] = allowed()
-  if (!hasTaskset || others.length === 0) return { server: undefined, load: undefined }
+  if (!hasTaskset || others.length === 0) return { server: undefined, load: undefined, loadProcesses: 1 }
   const shared = siblings(server)
-  return { server, load: others.find(processor => !shared.includes(processor)) ?? others[0] }
+  const apart = others.filter(processor => !shared.includes(processor))
+  const load = (apart.length > 0 ? apart : others).slice(0, MOST_LOAD_PROCESSES)
+  return { server: String(server), load: load.join(','), loadProcesses: load.length }
 }
 
-/** A processor for the server and another, of another core where there is one, for the load; undefined: no pinning. */
+/**
+ * A processor for the server and others, of other cores where there are, for the load, which has a process for each:
+ * a message costs the load generator's sockets as much as the server's. Undefined: nothing is pinned.
+ */
 export const processors = choose()
 
-/** @returns the command that runs `command` on one processor only */
-export function pinned(command, processor) {
-  return processor === undefined ? command : ['taskset', '-c', String(processor), ...command]
+/** @returns the command that runs `command` on these processors only */
+export function pinned(command, list) {
+  return list === undefined ? command : ['taskset', '-c', list, ...command]
 }

@@ -25,7 +25,7 @@ export class Server {
   /**
    * @param {import('./peers.mjs').Contestant} contestant
    * @param {object} task see servers/announce.mjs
-   * @param {number | undefined} processor to keep it on
+   * @param {string | undefined} processor to keep it on, see processors.mjs
    */
   static async start(contestant, task = {}, processor) {
     const [file, ...args] = pinned(contestant.command, processor)

@@ -18,7 +18,7 @@ export class Worker {
   /**
    * @param {string} name of the file in workers/
    * @param {object} task
-   * @param {number | undefined} processor to keep it on
+   * @param {string | undefined} processor to keep it on, see processors.mjs
    * @param {string} node that runs it
    */
   constructor(name, task, processor, node = process.execPath) {

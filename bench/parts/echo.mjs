@@ -52,12 +52,15 @@ export function run(context) {
 export function measureEcho({ task, load }, contestant, seconds, place = processors) {
   return withServer(contestant, task, place.server, ({ port, pids }) => {
     const { mirrored } = contestant
+    const { loadProcesses: processes } = place
     const common = {
       url: `ws://127.0.0.1:${port}/`,
       pids,
       duration: seconds,
       warmup: WARMUP_SECONDS,
       mirrored,
+      processes,
+      processes,
     }
     return runWorker('echo', { ...common, ...load }, place.load)
   })

@@ -1,21 +1,18 @@
 // Loads an echo server with the project's own load generator and reads meanwhile what the server's processes use.
-import { runLoad } from '../../dist/load/load.js'
 import { resolveLoadOptions } from '../../dist/load/load-options.js'
+import { runLoadProcesses } from '../../dist/load/processes.js'
 import { processorTime } from '../usage.mjs'
 import { onTask } from './task.mjs'
 
 onTask(async ({ url, pids, ...given }, tell) => {
   const options = resolveLoadOptions(url, given)
   let server
-  let own
-  const result = await runLoad(options, {
+  const result = await runLoadProcesses(options, {
     onBegin() {
       server = processorTime(pids)
-      own = process.cpuUsage()
     },
     onEnd() {
       server = processorTime(pids) - server
-      own = process.cpuUsage(own)
     },
   })
   const { messages, seconds, latencies, mismatches, errors, connected } = result
@@ -30,6 +27,5 @@ onTask(async ({ url, pids, ...given }, tell) => {
     p50Us: latencies.percentile(50),
     p99Us: latencies.percentile(99),
     serverShare: server / (seconds * 1e6),
-    loadShare: (own.user + own.system) / (seconds * 1e6),
   })
 })
