@@ -60,7 +60,6 @@ export function measureEcho({ task, load }, contestant, seconds, place = process
       warmup: WARMUP_SECONDS,
       mirrored,
       processes,
-      processes,
     }
     return runWorker('echo', { ...common, ...load }, place.load)
   })
