@@ -4,7 +4,7 @@ import type { SendStatus, Socket } from './socket.js'
 
 export type { SendStatus, Socket }
 
-/** Request headers: names in lower case; what came in several lines is joined with `, ` (RFC 9110 5.3). */
+/** Request headers: names in lower case; what came in several lines is joined with `, ` (RFC 9110 5.3), cookies with `; `. */
 export type RequestHeaders = Readonly<Record<string, string>>
 
 /** The opening request, as facts. Parsed when first looked at. */
@@ -39,7 +39,7 @@ export interface Acceptance<Data> {
 
 /** Refuse the connection with an HTTP response. */
 export interface Refusal {
-  /** 400 to 599. */
+  /** 300 to 599, but not 304. */
   status: number
   headers?: Readonly<Record<string, string>>
   /** Text of the response's body; by default the status' reason phrase. */

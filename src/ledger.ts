@@ -32,7 +32,7 @@ export const Counter = {
 
 /** Adds to a counter of this thread's own ledger. */
 export function count(counters: Float64Array, counter: number, amount = 1): void {
-  counters[counter] = (counters[counter]) + amount
+  counters[counter] = counters[counter] + amount
 }
 
 const COUNTERS = 16

@@ -12,7 +12,10 @@ export type SendStatus = 'sent' | 'buffered' | 'dropped'
 export interface Socket<Data = undefined> {
   /** Unique in the shard for as long as the process lives: 1, 2, 3, ... */
   readonly id: number
-  /** The application's own: what `upgrade` returned as `data`; undefined otherwise. */
+  /**
+   * The application's own: what `upgrade` returned as `data`. Where it returned none it is undefined, whatever its
+   * type says, until the application assigns it, in `open` at the latest.
+   */
   data: Data
   readonly request: RequestFacts
   /** The subprotocol in use; empty when there is none. */

@@ -105,6 +105,10 @@ export class EpollTransport {
     this.#watch()
   }
 
+  isConnected() {
+    return this.remoteAddress !== ''
+  }
+
   pause() {
     this.#paused = true
     this.#watch()

@@ -273,11 +273,17 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     const { options, deadlines } = this.#environment
     if (this.#machine.state !== State.OPEN || this.#peerEnded) {
       // A peer that reads gets all that waits for it; what the application does not hear yet can't be answered in time.
-      return this.#progressed || this.#paused ? this.#armClose() : this.terminate()
+      const goesOn = (this.#progressed || this.#paused) && this.#transport.isConnected()
+      return goesOn ? this.#armClose() : this.terminate()
     }
-    // A peer that the application does not listen to cannot show that it is there.
-    if (!this.#paused) {
-      const idleMs = this.#idleMs
+    const idleMs = this.#idleMs
+    if (this.#paused) {
+      // A peer that the application does not listen to cannot show that it is there; that it is not the kernel knows,
+      // at the latest when the Ping was refused.
+      if (!this.#transport.isConnected()) return this.terminate()
+      if (!this.#pinged) this.#outbox.sendBytes(Opcode.PING, NOTHING)
+      this.#pinged = true
+    } else {
       if (isPingDue(options, idleMs, this.#pinged)) {
         this.#pinged = true
         // The peer has the full time to answer, however late the Ping is since this thread was busy.
@@ -346,6 +352,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (this.#paused || this.#machine.state >= State.ENDING) return
     // Nobody looked whether the peer was there.
     this.#activeTick = this.#environment.deadlines.now
+    this.#pinged = false
     if (!this.#backpressure.isHigh) this.#machine.resume()
     this.#startReading()
     this.#endWhenAnswered()

@@ -1,6 +1,13 @@
 import type { Socket } from 'node:net'
 import { type Registry, type SocketReader, SocketTransport } from './socket-transport.js'
-import { ENDED, type TcpHandle, writePartsToHandle, writeToHandle } from './tcp-handle.js'
+import {
+  ENDED,
+  isConnected,
+  type Peer,
+  type TcpHandle,
+  writePartsToHandle,
+  writeToHandle,
+} from './tcp-handle.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 const TRANSPORT = Symbol('transport')
@@ -21,6 +28,7 @@ export class HandleTransport implements Transport {
   #owner: TransportOwner
   /** Has the handle now. */
   #successor: SocketTransport | undefined
+  #peerFacts: Peer | undefined
   #bytesRead: number
   #paused = false
   #inputEnded = false
@@ -95,6 +103,10 @@ export class HandleTransport implements Transport {
     else if (!this.#destroyed && !this.#inputEnded) this.#handle.readStart()
   }
 
+  isConnected(): boolean {
+    return !this.#destroyed && isConnected(this.#handle)
+  }
+
   end(): void {
     if (this.#destroyed) return
     // The peer has sent FIN, so that ours is the end.
@@ -118,10 +130,13 @@ export class HandleTransport implements Transport {
     const length = this.#handle.bytesRead - this.#bytesRead
     this.#bytesRead += length
     if (length > 0) return this.#owner.receive(length)
-    // FIN or a reset, which took the peer's address away.
-    if (this.#handle.getpeername({}) !== 0) return this.destroy()
-    this.#inputEnded = true
+    // A reset has taken the peer's address away.
+    if (!this.isConnected()) return this.destroy()
+    // After a read that filled the arena libuv reads again and says when nothing was there: then it goes on reading,
+    // so that it can't be started. At the end of input it has stopped.
+    if (this.#handle.readStart() !== 0) return
     this.#handle.readStop()
+    this.#inputEnded = true
     this.#owner.receiveEnd()
   }
 
@@ -147,9 +162,12 @@ export class HandleTransport implements Transport {
     return successor
   }
 
-  #peer(): { address?: string; port?: number } {
-    const peer = {}
-    if (!this.#destroyed) this.#handle.getpeername(peer)
+  #peer(): Peer {
+    // Kept, since it can't be asked for when the connection has ended.
+    if (this.#peerFacts !== undefined) return this.#peerFacts
+    const peer: Peer = {}
+    if (this.#destroyed || this.#handle.getpeername(peer) !== 0) return {}
+    this.#peerFacts = peer
     return peer
   }
 

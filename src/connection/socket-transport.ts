@@ -2,6 +2,7 @@ import { type OnReadOpts, Socket } from 'node:net'
 import {
   ENDED,
   handleOf,
+  isConnected,
   type TcpHandle,
   takeHandle,
   writePartsToHandle,
@@ -39,6 +40,8 @@ export class SocketTransport implements Transport {
   readonly #registry: Registry
   readonly #socket: Socket
   readonly #arena: Uint8Array
+  /** Descriptors are there to be written to: not so on Windows, where everything goes through the write queue. */
+  readonly #isDirect: boolean
   #ended = false
 
   #onWritten: ((error?: Error | null) => void) | undefined
@@ -60,6 +63,7 @@ export class SocketTransport implements Transport {
     this.admission = admission
     this.#registry = registry
     this.#arena = reader.buffer
+    this.#isDirect = handle.fd >= 0
     const options = { handle, allowHalfOpen: true, onread: reader }
     const socket = new Socket(options)
     this.#socket = socket
@@ -78,11 +82,13 @@ export class SocketTransport implements Transport {
   }
 
   writeNow(bytes: Uint8Array, start: number, end: number): number {
+    if (!this.#isDirect) return 0
     const taken = writeToHandle(handleOf(this.#socket), bytes, start, end)
     return taken === ENDED ? this.#refuse() : taken
   }
 
   writePartsNow(parts: readonly Uint8Array[]): number {
+    if (!this.#isDirect) return 0
     const taken = writePartsToHandle(handleOf(this.#socket), parts)
     return taken === ENDED ? this.#refuse() : taken
   }
@@ -101,6 +107,11 @@ export class SocketTransport implements Transport {
 
   resume(): void {
     this.#socket.resume()
+  }
+
+  isConnected(): boolean {
+    const handle = handleOf(this.#socket)
+    return handle !== null && isConnected(handle)
   }
 
   end(): void {

@@ -11,17 +11,32 @@ export interface TcpHandle {
   readonly fd: number
   /** Bytes read so far. */
   readonly bytesRead: number
-  /** Called for every read; the bytes are in the buffer of `useUserBuffer`. Nothing was read at the end of input. */
+  /**
+   * Called for every read; the bytes are in the buffer of `useUserBuffer`. Called without any at the end of input,
+   * for an error, and when there was nothing to be read after all.
+   */
   onread: (this: TcpHandle) => void
   useUserBuffer(buffer: Uint8Array): void
   readStart(): number
   readStop(): number
   close(done: (this: TcpHandle) => void): void
-  getpeername(into: { address?: string; port?: number }): number
+  /** @returns 0, or an error number when there is no peer (any more) */
+  getpeername(into: Peer): number
+}
+
+/** Who is at the other end. */
+export interface Peer {
+  address?: string
+  port?: number
 }
 
 interface SocketInternals {
   _handle: TcpHandle | null
+}
+
+/** Whether there is a peer: false after a reset, true when the peer has sent FIN. */
+export function isConnected(handle: TcpHandle): boolean {
+  return handle.getpeername({}) === 0
 }
 
 const METHODS = ['useUserBuffer', 'readStart', 'readStop', 'close', 'getpeername'] as const
@@ -30,7 +45,7 @@ const METHODS = ['useUserBuffer', 'readStart', 'readStop', 'close', 'getpeername
 export function isTcpHandle(handle: TcpHandle): boolean {
   return (
     typeof handle.bytesRead === 'number' &&
-    typeof handle.fd === 'number' &&
+    handle.fd >= 0 &&
     METHODS.every(name => typeof handle[name] === 'function')
   )
 }

@@ -28,6 +28,8 @@ export interface Transport {
   /** Stops reading: `receive` is not called before `resume`. */
   pause(): void
   resume(): void
+  /** Whether the kernel still knows a peer: false after a reset, also one that was not read yet. */
+  isConnected(): boolean
   /** Sends FIN after what is being written; reading goes on. */
   end(): void
   /**

@@ -125,7 +125,7 @@ export class Server extends EventEmitter<ServerEvents> {
     if (openLine === undefined) {
       const { LocalLauncher } = await import('./local-shard.js')
       launcher = new LocalLauncher(task)
-      warnOfLocalShard(options)
+      warnOfLocalShard(options, parts.handoff ?? process.env.SHARDWS_HANDOFF)
     } else {
       launcher = new ThreadLauncher(parts.workerFile ?? WORKER_FILE, task, openLine, options.resourceLimits)
     }
@@ -234,18 +234,21 @@ export class Server extends EventEmitter<ServerEvents> {
       this.emit('shardError', error, index)
     } else if (this.#options.logLevel !== 'silent') {
       const { cause } = error
+      const sequel = this.#closed === undefined ? '; another takes its place' : ''
       const stack = cause instanceof Error && cause.stack !== undefined ? `\n${cause.stack}` : ''
-      process.stderr.write(`shardws: ${error.message}; another takes its place${stack}\n`)
+      process.stderr.write(`shardws: ${error.message}${sequel}${stack}\n`)
     }
   }
 }
 
 let warned = false
 
-function warnOfLocalShard(options: ResolvedOptions): void {
+function warnOfLocalShard(options: ResolvedOptions, asked: string | undefined): void {
   if (warned || options.logLevel === 'silent' || options.logLevel === 'error') return
   warned = true
-  process.stderr.write(
-    'shardws: this platform cannot hand sockets to threads (it needs Node 24.21, or koffi): one shard runs in the main thread\n',
-  )
+  const why =
+    asked === 'local'
+      ? 'SHARDWS_HANDOFF is local'
+      : 'this platform cannot hand sockets to threads (it needs Node 24.21, or koffi)'
+  process.stderr.write(`shardws: ${why}: one shard runs in the main thread\n`)
 }

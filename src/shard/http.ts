@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
 import type { HttpEndpoint, Log } from '../connection/environment.js'
 import { isPending, reportFailure } from '../connection/failure.js'
+import { VERSION } from '../rfc6455.js'
 
 /** Milliseconds that a request may take to come in, as a whole; Node's default is five minutes. */
 const REQUEST_TIMEOUT_MS = 30_000
@@ -79,6 +80,7 @@ function answer(
   }
   if (path !== undefined && requested !== path) return respond(response, 404, 'Not Found')
   response.setHeader('Upgrade', 'websocket')
+  response.setHeader('Sec-WebSocket-Version', VERSION)
   // RFC 9110 7.8: what sends Upgrade lists it in Connection.
   const ends = stopping || !response.shouldKeepAlive
   response.setHeader('Connection', ends ? 'Upgrade, close' : 'Upgrade')

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { MessagePort } from 'node:worker_threads'
 import type { FromShard, ShardTask, ToShard } from '../messages.js'
 import { type RunningShard, startShard } from './shard.js'
@@ -11,7 +12,7 @@ export default async function runShard(task: ShardTask): Promise<void> {
   try {
     shard = await startShard(task)
   } catch (error) {
-    tell(port, { type: 'failed', error: error instanceof Error ? error : new Error(String(error)) })
+    tell(port, { type: 'failed', error: plain(error) })
     port.close()
     return
   }
@@ -34,4 +35,14 @@ export default async function runShard(task: ShardTask): Promise<void> {
 
 function tell(port: MessagePort, message: FromShard): void {
   port.postMessage(message)
+}
+
+/** What can be said of an error between threads: one with a `cause` or fields that can't be cloned would be lost. */
+function plain(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(`not an Error was thrown: ${inspect(error)}`)
+  const copy = new Error(error.message)
+  copy.name = error.name
+  const stack = error.stack ?? error.message
+  copy.stack = error.cause === undefined ? stack : `${stack}\n  cause: ${inspect(error.cause)}`
+  return copy
 }

@@ -31,6 +31,8 @@ export class MemoryTransport implements Transport {
   isEnded = false
   isDestroyed = false
   isPaused = false
+  /** A reset that nobody has read makes it false. */
+  isConnectedToPeer = true
   /** `owner.closed` was called. */
   isClosed = false
   /** Set by `detach`. */
@@ -66,6 +68,10 @@ export class MemoryTransport implements Transport {
     if (this.isDestroyed) return
     this.#later = bytes
     this.#laterTaken = 0
+  }
+
+  isConnected(): boolean {
+    return this.isConnectedToPeer && !this.isDestroyed
   }
 
   pause(): void {

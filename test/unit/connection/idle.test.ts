@@ -110,14 +110,26 @@ describe('a silent peer', () => {
     connection.pause()
     shard.pass(200_000, 100)
     await turnEnd()
-    expect(transport.calls).toEqual([])
+    // One, whose answer nobody reads: it is there for a peer that has gone and resets.
+    expect(framesOf(transport)).toEqual(['ping'])
     connection.resume()
     await turnEnd()
     shard.pass(29_000, 100)
     await turnEnd()
-    expect(transport.calls).toEqual([])
+    expect(transport.calls).toHaveLength(1)
     shard.pass(3000, 100)
     await turnEnd()
     expect(framesOf(transport)).toEqual(['ping'])
+  })
+
+  it('is dropped while the application does not listen, when the kernel knows that it has gone', () => {
+    const shard = new MemoryShard()
+    const { connection, transport } = shard.connect()
+    connection.pause()
+    transport.isConnectedToPeer = false
+    shard.pass(29_000, 100)
+    expect(transport.isDestroyed).toBe(false)
+    shard.pass(3000, 100)
+    expect(transport.isDestroyed).toBe(true)
   })
 })

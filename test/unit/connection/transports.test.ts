@@ -158,6 +158,51 @@ describe.each(KINDS.map(Kind => ({ Kind, name: Kind.name })))('$name', ({ Kind }
       expect(seen()).toBe('answer')
     })
 
+    it.each([1, 2])('goes on after %d reads that fill the arena to its last byte', async reads => {
+      const { owner, transport, client } = await connect()
+      transport.pause()
+      // All of it is in the kernel before the first byte is read, and nothing more comes: the read after the last
+      // full one finds nothing.
+      const bytes = Buffer.alloc(ARENA.length * reads, 'x')
+      await new Promise(resolve => client.write(bytes, resolve))
+      transport.resume()
+      await until('the bytes', () => owner.text.length === bytes.length)
+      client.write('more')
+      await until('what follows', () => owner.events.at(-1) === 'more')
+      client.end()
+      await until('FIN', () => owner.events.at(-1) === '<FIN>')
+      expect(owner.text).toBe(`${String(bytes)}more<FIN>`)
+      transport.destroy()
+    })
+
+    it('finds FIN right after a read that filled the arena', async () => {
+      const { owner, transport, client } = await connect()
+      transport.pause()
+      await new Promise<void>(resolve => client.end(Buffer.alloc(ARENA.length, 'x'), () => resolve()))
+      transport.resume()
+      await until('FIN', () => owner.events.at(-1) === '<FIN>')
+      expect(owner.text).toBe(`${'x'.repeat(ARENA.length)}<FIN>`)
+      transport.destroy()
+    })
+
+    it('knows whether there is a peer, also when nothing is read', async () => {
+      const { transport, client } = await connect()
+      transport.pause()
+      expect(transport.isConnected()).toBe(true)
+      client.resetAndDestroy()
+      await until('the reset', () => !transport.isConnected())
+      transport.destroy()
+    })
+
+    it('remembers who the peer was', async () => {
+      const { owner, transport, client } = await connect()
+      const { localPort } = client
+      expect([transport.remoteAddress, transport.remotePort]).toEqual(['127.0.0.1', localPort])
+      transport.destroy()
+      await until('the end', () => owner.events.at(-1) === '<closed>')
+      expect([transport.remoteAddress, transport.remotePort]).toEqual(['127.0.0.1', localPort])
+    })
+
     it('tells a reset as an end, once', async () => {
       const { owner, client } = await connect()
       client.write('x')
