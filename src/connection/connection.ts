@@ -281,16 +281,14 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
       // A peer that the application does not listen to cannot show that it is there; that it is not the kernel knows,
       // at the latest when the Ping was refused.
       if (!this.#transport.isConnected()) return this.terminate()
-      if (!this.#pinged) this.#outbox.sendBytes(Opcode.PING, NOTHING)
+      if (!this.#pinged && options.idlePingMs > 0) this.#outbox.sendBytes(Opcode.PING, NOTHING)
       this.#pinged = true
-    } else {
-      if (isPingDue(options, idleMs, this.#pinged)) {
-        this.#pinged = true
-        // The peer has the full time to answer, however late the Ping is since this thread was busy.
-        this.#activeTick = deadlines.now - Math.floor(options.idlePingMs / deadlines.tickMs)
-        this.#outbox.sendBytes(Opcode.PING, NOTHING)
-      } else if (isGivenUp(options, idleMs)) return this.terminate()
-    }
+    } else if (isPingDue(options, idleMs, this.#pinged)) {
+      this.#pinged = true
+      // The peer has the full time to answer, however late the Ping is since this thread was busy.
+      this.#activeTick = deadlines.now - Math.floor(options.idlePingMs / deadlines.tickMs)
+      this.#outbox.sendBytes(Opcode.PING, NOTHING)
+    } else if (isGivenUp(options, idleMs)) return this.terminate()
     this.#armIdle()
   }
 

@@ -122,6 +122,15 @@ describe('a silent peer', () => {
     expect(framesOf(transport)).toEqual(['ping'])
   })
 
+  it('is not pinged while the application does not listen, when idlePingMs is 0', async () => {
+    const shard = new MemoryShard({}, { idlePingMs: 0 })
+    const { connection, transport } = shard.connect()
+    connection.pause()
+    shard.pass(200_000, 100)
+    await turnEnd()
+    expect(transport.calls).toEqual([])
+  })
+
   it('is dropped while the application does not listen, when the kernel knows that it has gone', () => {
     const shard = new MemoryShard()
     const { connection, transport } = shard.connect()
