@@ -69,8 +69,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#slot = slot
     this.#outbox = new Outbox(this, transport, environment.turn, environment.counters)
     this.#backpressure = new Backpressure(this.#outbox, transport, environment.options)
-    const { app, codec, copies, options } = environment
-    this.#machine = new Protocol(this, codec, slot, copies, options.maxPayload, app.views === true)
+    const { app, codec, payloads, options } = environment
+    this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, app.views === true)
     this.#activeTick = environment.deadlines.now
   }
 

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
 import type { Codec } from '../codec/codec.js'
 import type { ConnectionOptions, LogLevel } from '../options.js'
-import type { PayloadCopies } from '../protocol/payload-copies.js'
+import type { Payloads } from '../protocol/payloads.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
 import type { Opening } from './opening.js'
@@ -13,7 +13,7 @@ export interface Environment {
   readonly app: App<unknown>
   readonly options: ConnectionOptions
   readonly codec: Codec
-  readonly copies: PayloadCopies
+  readonly payloads: Payloads
   readonly turn: Turn
   readonly deadlines: Deadlines
   /** Of the shard's `Ledger`. */

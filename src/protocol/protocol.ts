@@ -12,7 +12,7 @@ import { frameError, type PeerError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
 import { parseClose } from './close.js'
 import { MessageBuffer } from './message-buffer.js'
-import { type PayloadCopies, viewOf } from './payload-copies.js'
+import type { Payloads } from './payloads.js'
 import { Cause, nextState, State } from './state.js'
 
 /**
@@ -54,7 +54,7 @@ export class Protocol {
   readonly #owner: ProtocolOwner
   readonly #codec: Codec
   readonly #slot: number
-  readonly #copies: PayloadCopies
+  readonly #payloads: Payloads
   readonly #views: boolean
   readonly #maxPayload: number
   #message: MessageBuffer | undefined
@@ -65,20 +65,20 @@ export class Protocol {
 
   /**
    * @param slot of `codec`; the protocol's to use, its owner's to release
-   * @param copies of the codec's memory
+   * @param payloads of the codec's memory
    */
   constructor(
     owner: ProtocolOwner,
     codec: Codec,
     slot: number,
-    copies: PayloadCopies,
+    payloads: Payloads,
     maxPayload: number,
     views: boolean,
   ) {
     this.#owner = owner
     this.#codec = codec
     this.#slot = slot
-    this.#copies = copies
+    this.#payloads = payloads
     this.#maxPayload = maxPayload
     this.#views = views
   }
@@ -174,7 +174,7 @@ export class Protocol {
   /** Delivers the events from `first` to before `count` of the codec's table. */
   #walk(first: number, count: number, front = false): void {
     const events = this.#codec.events
-    this.#copies.begin(events, count)
+    this.#payloads.begin(events, count)
     for (let i = first; i < count; i++) {
       if (this.state >= State.ENDING) return
       if (this.paused) return this.#hold(i, count, front)
@@ -233,10 +233,10 @@ export class Protocol {
   /** A message that came whole; `source` is the codec's memory. */
   #deliver(word: number, source: CodecMemory, start: number, end: number): void {
     if ((word & EVENT_OPCODE) === Opcode.TEXT) {
-      if (this.#views) this.#owner.deliverMessage(viewOf(source, start, end), false)
+      if (this.#views) this.#owner.deliverMessage(this.#payloads.view(start, end), false)
       else this.#owner.deliverMessage(textOf(word, source, start, end), false)
-    } else if (this.#views) this.#owner.deliverMessage(viewOf(source, start, end), true)
-    else this.#owner.deliverMessage(this.#copies.copy(start, end), true)
+    } else if (this.#views) this.#owner.deliverMessage(this.#payloads.view(start, end), true)
+    else this.#owner.deliverMessage(this.#payloads.copy(start, end), true)
   }
 
   #receiveControlPart(word: number, start: number, length: number): void {

@@ -12,7 +12,7 @@ import { Turn } from '../connection/turn.js'
 import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
 import type { ShardTask } from '../messages.js'
 import type { ConnectionOptions } from '../options.js'
-import { PayloadCopies } from '../protocol/payload-copies.js'
+import { Payloads } from '../protocol/payloads.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
@@ -77,7 +77,7 @@ class Shard implements RunningShard, Registry {
       app,
       options,
       codec,
-      copies: new PayloadCopies(codec.memory),
+      payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
       deadlines: this.#deadlines,
       counters: this.#ledger.counters,

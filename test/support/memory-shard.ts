@@ -9,7 +9,7 @@ import { Opening } from '../../src/connection/opening.js'
 import { Turn } from '../../src/connection/turn.js'
 import { Counter, Ledger } from '../../src/ledger.js'
 import type { ConnectionOptions } from '../../src/options.js'
-import { PayloadCopies } from '../../src/protocol/payload-copies.js'
+import { Payloads } from '../../src/protocol/payloads.js'
 import { resolveOptions } from '../../src/serve-options.js'
 import { MemoryTransport } from './memory-transport.js'
 import { describeServerFrames } from './peer-frames.js'
@@ -35,7 +35,7 @@ export class MemoryShard {
       app: defineApp(app as App<unknown>),
       options: { ...resolveOptions({}).connection, ...options },
       codec: this.codec,
-      copies: new PayloadCopies(this.codec.memory),
+      payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
       deadlines: this.deadlines,
       counters: new Ledger().counters,

@@ -1,6 +1,6 @@
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
-import { PayloadCopies } from '../../src/protocol/payload-copies.js'
+import { Payloads } from '../../src/protocol/payloads.js'
 import { Protocol } from '../../src/protocol/protocol.js'
 import { RecordingOwner } from './recording-owner.js'
 
@@ -12,7 +12,7 @@ export interface SessionOptions {
 
 /** One codec for all sessions of a test file: they take turns, as the connections of a shard do. */
 const codec = new Codec(compileCodec(), 4)
-const copies = new PayloadCopies(codec.memory)
+const payloads = new Payloads(codec.memory)
 
 /** A protocol, the real codec under it, and an owner that writes down. */
 export class ProtocolSession {
@@ -23,7 +23,7 @@ export class ProtocolSession {
   constructor(options: SessionOptions = {}) {
     const { maxPayload = 2 ** 20, maxFragments = 2 ** 20, views = false } = options
     this.#slot = codec.acquire('server', maxPayload, maxFragments)
-    this.protocol = new Protocol(this.owner, codec, this.#slot, copies, maxPayload, views)
+    this.protocol = new Protocol(this.owner, codec, this.#slot, payloads, maxPayload, views)
   }
 
   get messages(): (string | Buffer)[] {

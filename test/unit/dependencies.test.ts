@@ -50,7 +50,6 @@ const NODE_MODULES: Record<string, readonly string[]> = {
   // Reads the binary.
   'codec/module.ts': ['node:fs', 'node:url'],
   // Only to find out whether Node tells two kinds of Buffer apart.
-  'protocol/payload-copies.ts': ['node:util'],
 }
 
 function imports(file: string): string[] {
