@@ -2,9 +2,11 @@
  * The codec's exports, and nothing else. JavaScript has their types in src/codec/exports.ts.
  */
 import { decodeFrames, taken } from './frame'
+import { TEXT_OFFSET } from './layout'
 import { mask as maskBytes, rotateKey } from './mask'
 import { openSlot, slotAt } from './slot'
 import { invalidAt, validate } from './utf8'
+import { decodeToUnits } from './utf16'
 
 export * from './layout'
 
@@ -54,4 +56,14 @@ export function validateUtf8(offset: u32, length: u32, state: u32): u32 {
 /** Where the byte is that made the last `validateUtf8` return UTF8_INVALID. */
 export function invalidOffset(): u32 {
   return <u32>invalidAt
+}
+
+/**
+ * Decodes `length` bytes of valid UTF-8 at `offset`, at most READ_CAPACITY, into the TEXT arena: to Latin-1 when every
+ * character is in it, otherwise to UTF-16.
+ *
+ * @returns how many units of one byte, or, when negative, `~number` units of two
+ */
+export function decodeUtf8(offset: u32, length: u32): i32 {
+  return decodeToUnits(offset, length, TEXT_OFFSET)
 }

@@ -6,25 +6,30 @@
  *   4 KiB     READ    bytes as they came from the peer; payloads are unmasked in place
  *   +         WRITE   bytes on their way out (JavaScript fills it; masked here for the client role)
  *   +         EVENTS  what `decode` found, EVENT_SIZE bytes each
+ *   +         TEXT    scratch: what `decodeUtf8` found
  *   +         SLOTS   one decoder state per connection, SLOT_SIZE bytes each, up to the end of memory
  *
  * The memory never grows, so the views that JavaScript has of it are never detached.
  */
 
 export const READ_OFFSET: u32 = 4096
-/** Bytes that one read may bring. */
-export const READ_CAPACITY: u32 = 64 * 1024
+/** Bytes that one read may bring: with 64 KiB most messages of that size took two reads, and a buffer to join them in. */
+export const READ_CAPACITY: u32 = 256 * 1024
 
 export const WRITE_OFFSET: u32 = READ_OFFSET + READ_CAPACITY
 export const WRITE_CAPACITY: u32 = 256 * 1024
 
 export const EVENTS_OFFSET: u32 = WRITE_OFFSET + WRITE_CAPACITY
 /** A masked frame takes 6 bytes at least, so a read in the server role never fills the table. */
-export const EVENTS_CAPACITY: u32 = 16 * 1024
+export const EVENTS_CAPACITY: u32 = 64 * 1024
 /** Four u32: word, offset, length, rest (see EVENT_*). */
 export const EVENT_SIZE: u32 = 16
 
-export const SLOTS_OFFSET: u32 = EVENTS_OFFSET + EVENTS_CAPACITY * EVENT_SIZE
+export const TEXT_OFFSET: u32 = EVENTS_OFFSET + EVENTS_CAPACITY * EVENT_SIZE
+/** A unit of UTF-16 for each byte of a read. */
+export const TEXT_CAPACITY: u32 = 2 * READ_CAPACITY
+
+export const SLOTS_OFFSET: u32 = TEXT_OFFSET + TEXT_CAPACITY
 export const SLOT_SIZE: u32 = 64
 
 /*

@@ -8,6 +8,7 @@ export type Role = 'server' | 'client'
 /** Node's Buffer with the methods that its type declarations leave out. Offsets are bytes. */
 export interface CodecMemory extends Buffer {
   latin1Slice(start: number, end: number): string
+  ucs2Slice(start: number, end: number): string
   utf8Slice(start: number, end: number): string
   /** @returns how many bytes were written; a character that does not fit is left out */
   latin1Write(text: string, offset: number, length: number): number
@@ -42,6 +43,7 @@ export class Codec {
   /** How many events fit the table. */
   readonly eventsCapacity: number
   readonly #exports: CodecExports
+  readonly #textOffset: number
   /** Slots given back, the last one on top, so that memory in use stays dense. */
   readonly #free: number[] = []
   /** 1 for each slot in use. */
@@ -72,6 +74,7 @@ export class Codec {
     this.readArena = new Uint8Array(memory.buffer, this.readOffset, exports.READ_CAPACITY.value)
     this.writeOffset = exports.WRITE_OFFSET.value
     this.writeCapacity = exports.WRITE_CAPACITY.value
+    this.#textOffset = exports.TEXT_OFFSET.value
     this.eventsCapacity = exports.EVENTS_CAPACITY.value
     this.events = new Int32Array(
       memory.buffer,
@@ -151,8 +154,40 @@ export class Codec {
     return this.#exports.validateUtf8(offset, length, state)
   }
 
+  /**
+   * The string of valid UTF-8 that lies in memory and ends with a whole character, at most as long as the read arena.
+   * Node 24 and later does the same in half the time by itself, Node 20 and 22 in six times the time.
+   */
+  decodeUtf8(start: number, end: number): string {
+    const units = this.#exports.decodeUtf8(start, end - start)
+    const at = this.#textOffset
+    return units >= 0 ? this.memory.latin1Slice(at, at + units) : this.memory.ucs2Slice(at, at + 2 * ~units)
+  }
+
+  /** As `decodeUtf8`, of bytes that lie elsewhere and are as many as anybody likes. */
+  decodeUtf8From(bytes: Uint8Array): string {
+    const most = this.readArena.length
+    // The end of the scratch arena, which the output reaches only when the input there is used up.
+    const scratchEnd = this.#textOffset + 2 * most
+    let text = ''
+    for (let start = 0, end: number; start < bytes.length; start = end) {
+      end = wholeCharacters(bytes, start + most)
+      const at = scratchEnd - (end - start)
+      this.memory.set(bytes.subarray(start, end), at)
+      text += this.decodeUtf8(at, scratchEnd)
+    }
+    return text
+  }
+
   /** Where the byte is that made the last `validateUtf8` return UTF8_INVALID. */
   invalidOffset(): number {
     return this.#exports.invalidOffset()
   }
+}
+
+/** The last end of a character at `end` or before. */
+function wholeCharacters(bytes: Uint8Array, end: number): number {
+  if (end >= bytes.length) return bytes.length
+  while ((bytes[end] & 0xc0) === 0x80) end--
+  return end
 }

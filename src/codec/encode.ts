@@ -14,6 +14,24 @@ export function headerLength(payloadLength: number): number {
 }
 
 /**
+ * Writes the header of a whole message of a server at `offset`: the two bytes that most messages have are written
+ * without the questions that `writeHeader` asks.
+ *
+ * @returns the offset after the header
+ */
+export function writeServerHeader(
+  target: Uint8Array,
+  offset: number,
+  opcode: number,
+  payloadLength: number,
+): number {
+  if (payloadLength > 125) return writeHeader(target, offset, opcode, true, payloadLength)
+  target[offset] = FIN | opcode
+  target[offset + 1] = payloadLength
+  return offset + 2
+}
+
+/**
  * Writes the header of a frame at `offset`.
  *
  * @param payloadLength bytes, 0 to 2^53 - 1

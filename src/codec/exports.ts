@@ -15,6 +15,8 @@ export interface CodecExports {
   validateUtf8(offset: number, length: number, state: number): number
   /** Where the byte is that made the last `validateUtf8` return UTF8_INVALID. */
   invalidOffset(): number
+  /** Decodes valid UTF-8 to units of one byte, or of two when the result is negative (`~number` of them). */
+  decodeUtf8(offset: number, length: number): number
 
   readonly READ_OFFSET: WebAssembly.Global
   readonly READ_CAPACITY: WebAssembly.Global
@@ -23,6 +25,8 @@ export interface CodecExports {
   readonly EVENTS_OFFSET: WebAssembly.Global
   readonly EVENTS_CAPACITY: WebAssembly.Global
   readonly EVENT_SIZE: WebAssembly.Global
+  readonly TEXT_OFFSET: WebAssembly.Global
+  readonly TEXT_CAPACITY: WebAssembly.Global
   readonly SLOTS_OFFSET: WebAssembly.Global
   readonly SLOT_SIZE: WebAssembly.Global
 }

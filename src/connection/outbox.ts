@@ -1,4 +1,4 @@
-import { headerLength, MAX_HEADER_LENGTH, writeHeader } from '../codec/encode.js'
+import { headerLength, MAX_HEADER_LENGTH, writeServerHeader } from '../codec/encode.js'
 import { Counter } from '../ledger.js'
 import { Opcode } from '../rfc6455.js'
 import { Backlog } from './backlog.js'
@@ -31,6 +31,8 @@ export class Outbox {
   /** Where this connection's bytes of this turn are in the arena. */
   #start = 0
   #end = 0
+  /** `#end` where the next frame may follow in the arena unless somebody else's does, otherwise -1. */
+  #tail = -1
   /** The turn will call `flush`. */
   #listed = false
   /** The kernel refused bytes: nothing is written before `written()`. */
@@ -73,7 +75,7 @@ export class Outbox {
     const length = memory.write(text, payload)
     const header = headerLength(length)
     if (header !== guess) memory.copyWithin(start + header, payload, payload + length)
-    writeHeader(memory, start, Opcode.TEXT, true, length)
+    writeServerHeader(memory, start, Opcode.TEXT, length)
     this.#placed(header + length)
   }
 
@@ -87,12 +89,12 @@ export class Outbox {
     if (length > LARGE_PAYLOAD) return this.#sendLarge(opcode, bytes, owned)
     const header = headerLength(length)
     if (this.#place(header + length)) {
-      const payload = writeHeader(this.#turn.memory, this.#end, opcode, true, length)
+      const payload = writeServerHeader(this.#turn.memory, this.#end, opcode, length)
       this.#turn.memory.set(bytes, payload)
       this.#placed(header + length)
     } else {
       const target = this.#queue(header + length)
-      target.set(bytes, writeHeader(target, 0, opcode, true, length))
+      target.set(bytes, writeServerHeader(target, 0, opcode, length))
       this.#queued()
     }
   }
@@ -103,14 +105,14 @@ export class Outbox {
     if (this.#place(length)) {
       source.copy(
         this.#turn.memory,
-        writeHeader(this.#turn.memory, this.#end, opcode, true, end - start),
+        writeServerHeader(this.#turn.memory, this.#end, opcode, end - start),
         start,
         end,
       )
       this.#placed(length)
     } else {
       const target = this.#queue(length)
-      source.copy(target, writeHeader(target, 0, opcode, true, end - start), start, end)
+      source.copy(target, writeServerHeader(target, 0, opcode, end - start), start, end)
       this.#queued()
     }
   }
@@ -149,14 +151,23 @@ export class Outbox {
   /** The transport has ended: what is here will never leave. */
   discard(): void {
     this.#start = this.#end = 0
+    this.#tail = -1
     this.#inFlight = 0
     this.#backlog = undefined
     // Nothing is written any more, and nothing is put into the arena.
     this.#waiting = true
   }
 
-  /** Whether `length` bytes can go to `#end` in the arena. A longer stretch (an application's headers) never can. */
+  /** Whether `length` bytes can go to `#end` in the arena. */
   #place(length: number): boolean {
+    const turn = this.#turn
+    // Every message of a turn but the first.
+    if (this.#tail === turn.position && turn.hasRoom(length)) return true
+    return this.#placeAnew(length)
+  }
+
+  /** As `#place`, with all the questions. A stretch that the arena can't hold (an application's headers) never goes there. */
+  #placeAnew(length: number): boolean {
     if (
       length > this.#turn.capacity ||
       this.#waiting ||
@@ -176,7 +187,7 @@ export class Outbox {
 
   #placed(length: number): void {
     this.#turn.advance(length)
-    this.#end += length
+    this.#tail = this.#end += length
     this.#counters[Counter.BYTES_OUT] = this.#counters[Counter.BYTES_OUT] + length
     if (this.#end - this.#start < LARGE_TURN) return
     const start = this.#start
@@ -194,6 +205,7 @@ export class Outbox {
   /** Room for `length` bytes behind everything else; `#queued` follows once they are filled in. */
   #queue(length: number): Buffer {
     this.#backlog ??= new Backlog()
+    this.#tail = -1
     this.#counters[Counter.BYTES_OUT] = this.#counters[Counter.BYTES_OUT] + length
     if (!this.#waiting) this.#list()
     return this.#backlog.append(length)
@@ -207,14 +219,14 @@ export class Outbox {
   #queueText(text: string): void {
     const length = Buffer.byteLength(text)
     const target = this.#queue(headerLength(length) + length)
-    target.write(text, writeHeader(target, 0, Opcode.TEXT, true, length))
+    target.write(text, writeServerHeader(target, 0, Opcode.TEXT, length))
     this.#queued()
   }
 
   /** Header and payload leave in one gathered write, together with what is before them; at once if they are borrowed. */
   #sendLarge(opcode: number, bytes: Uint8Array, owned: boolean): void {
     const header = headerLength(bytes.length)
-    writeHeader(this.#queue(header), 0, opcode, true, bytes.length)
+    writeServerHeader(this.#queue(header), 0, opcode, bytes.length)
     this.#counters[Counter.BYTES_OUT] = this.#counters[Counter.BYTES_OUT] + bytes.length
     const backlog = this.#backlog as Backlog
     const payload = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -235,6 +247,7 @@ export class Outbox {
     const start = this.#start
     const end = this.#end
     this.#start = this.#end = 0
+    this.#tail = -1
     const backlog = this.#backlog
     if (start !== end && !this.#writeArena(start, end, backlog, borrowed)) return
     if (backlog !== undefined && !this.#writeBacklog(backlog, borrowed)) return

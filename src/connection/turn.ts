@@ -16,6 +16,8 @@ export class Turn {
   readonly #end: number
   readonly #outboxes: Outbox[] = []
   #position: number
+  /** Where the arena ends; 0 while it is being written, so that nothing fits. */
+  #limit: number
   #scheduled = false
   #flushing = false
 
@@ -24,6 +26,7 @@ export class Turn {
     this.#start = codec.writeOffset
     this.#end = codec.writeOffset + codec.writeCapacity
     this.#position = this.#start
+    this.#limit = this.#end
   }
 
   /** Where the next free byte of the arena is. */
@@ -36,6 +39,11 @@ export class Turn {
     return this.#end - this.#start
   }
 
+  /** Whether `length` bytes fit at `position` as it is. */
+  hasRoom(length: number): boolean {
+    return this.#position + length <= this.#limit
+  }
+
   /**
    * Makes room for `length` bytes, at most `capacity`, at `position`. When the arena is full, everything in it is
    * written first.
@@ -44,7 +52,7 @@ export class Turn {
    */
   reserve(length: number): boolean {
     if (this.#flushing) return false
-    if (this.#position + length > this.#end) this.flush()
+    if (!this.hasRoom(length)) this.flush()
     return true
   }
 
@@ -71,10 +79,12 @@ export class Turn {
   flush(): void {
     if (this.#flushing) return
     this.#flushing = true
+    this.#limit = 0
     // The list may grow meanwhile.
     for (let i = 0; i < this.#outboxes.length; i++) this.#outboxes[i].flush()
     this.#outboxes.length = 0
     this.#position = this.#start
+    this.#limit = this.#end
     this.#flushing = false
   }
 

@@ -21,7 +21,6 @@ const FastBuffer = (Buffer as unknown as { [Symbol.species]: BufferConstructor }
  * The memory behind each typed array is kept beside it, since asking for `.buffer` is a call out of compiled code.
  */
 export class Payloads {
-  readonly #bytes: Buffer
   readonly #memory: ArrayBufferLike
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
   #slabMemory: ArrayBufferLike = this.#slab.buffer
@@ -35,7 +34,6 @@ export class Payloads {
 
   /** @param bytes the codec's memory, all of it */
   constructor(bytes: Buffer) {
-    this.#bytes = bytes
     this.#memory = bytes.buffer
   }
 
@@ -62,7 +60,7 @@ export class Payloads {
     const length = end - start
     if (length > MOST_SHARED) {
       const own = Buffer.allocUnsafeSlow(length)
-      this.#bytes.copy(own, 0, start, end)
+      own.set(this.view(start, end))
       return own
     }
     if (end > this.#end || start < this.#start) this.#copyStretch(start, end)
@@ -76,7 +74,7 @@ export class Payloads {
       this.#used = 0
     }
     const stop = Math.max(end, Math.min(this.#limit, start + SLAB_BYTES - this.#used))
-    this.#bytes.copy(this.#slab, this.#used, start, stop)
+    this.#slab.set(this.view(start, stop), this.#used)
     this.#at = this.#used
     this.#start = start
     this.#end = stop

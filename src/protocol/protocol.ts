@@ -1,6 +1,5 @@
 import type { Codec, CodecMemory } from '../codec/codec.js'
 import {
-  EVENT_ASCII,
   EVENT_ERROR,
   EVENT_FIN,
   EVENT_FRAME_END,
@@ -14,6 +13,7 @@ import { parseClose } from './close.js'
 import { MessageBuffer } from './message-buffer.js'
 import type { Payloads } from './payloads.js'
 import { Cause, nextState, State } from './state.js'
+import { textFrom, textOf } from './text.js'
 
 /**
  * What the protocol tells the connection it belongs to. Payloads given as views are valid during the call only.
@@ -186,8 +186,7 @@ export class Protocol {
         case Opcode.TEXT:
         case Opcode.BINARY:
           if (this.state !== State.OPEN) break
-          if ((word & EVENT_WHOLE) === EVENT_WHOLE)
-            this.#deliver(word, this.#codec.memory, start, start + length)
+          if ((word & EVENT_WHOLE) === EVENT_WHOLE) this.#deliver(word, start, start + length)
           else this.#receivePart(word, start, length, events[at + 3])
           break
         case EVENT_ERROR:
@@ -227,14 +226,14 @@ export class Protocol {
     // The buffer is nobody else's, so a binary message is handed over as it is.
     if ((word & EVENT_OPCODE) === Opcode.BINARY) this.#owner.deliverMessage(bytes, true)
     else if (this.#views) this.#owner.deliverMessage(bytes, false)
-    else this.#owner.deliverMessage(textOf(word, bytes as CodecMemory, 0, bytes.length), false)
+    else this.#owner.deliverMessage(textFrom(word, bytes as CodecMemory, this.#codec), false)
   }
 
-  /** A message that came whole; `source` is the codec's memory. */
-  #deliver(word: number, source: CodecMemory, start: number, end: number): void {
+  /** A message that came whole. */
+  #deliver(word: number, start: number, end: number): void {
     if ((word & EVENT_OPCODE) === Opcode.TEXT) {
       if (this.#views) this.#owner.deliverMessage(this.#payloads.view(start, end), false)
-      else this.#owner.deliverMessage(textOf(word, source, start, end), false)
+      else this.#owner.deliverMessage(textOf(word, this.#codec, start, end), false)
     } else if (this.#views) this.#owner.deliverMessage(this.#payloads.view(start, end), true)
     else this.#owner.deliverMessage(this.#payloads.copy(start, end), true)
   }
@@ -272,9 +271,4 @@ export class Protocol {
     if (answer) this.#owner.sendClose(code, '')
     this.#owner.finish()
   }
-}
-
-/** Text that the codec has validated. ASCII is taken the cheap way: one byte is one character. */
-function textOf(word: number, source: CodecMemory, start: number, end: number): string {
-  return (word & EVENT_ASCII) !== 0 ? source.latin1Slice(start, end) : source.utf8Slice(start, end)
 }

@@ -26,6 +26,7 @@ describe('codec.wasm', () => {
       'mask',
       'validateUtf8',
       'invalidOffset',
+      'decodeUtf8',
     ])
     for (const { name, kind } of exports) {
       if (kind !== 'function') expect(name).toMatch(kind === 'memory' ? /^memory$/ : /^[A-Z0-9_]+$/)

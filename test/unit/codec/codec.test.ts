@@ -48,8 +48,10 @@ describe.each(BUILDS)('$name build', ({ module }) => {
     expect(number('READ_OFFSET') + number('READ_CAPACITY')).toBe(number('WRITE_OFFSET'))
     expect(number('WRITE_OFFSET') + number('WRITE_CAPACITY')).toBe(number('EVENTS_OFFSET'))
     expect(number('EVENTS_OFFSET') + number('EVENTS_CAPACITY') * number('EVENT_SIZE')).toBe(
-      number('SLOTS_OFFSET'),
+      number('TEXT_OFFSET'),
     )
+    expect(number('TEXT_OFFSET') + number('TEXT_CAPACITY')).toBe(number('SLOTS_OFFSET'))
+    expect(number('TEXT_CAPACITY')).toBeGreaterThanOrEqual(2 * number('READ_CAPACITY'))
     expect(number('READ_CAPACITY') / 6 + 1).toBeLessThan(number('EVENTS_CAPACITY'))
   })
 
