@@ -22,8 +22,8 @@ export interface ShardTask {
 export type ToShard =
   /** An accepted socket, transferred (Node >= 24.21, >= 26.6). */
   | { type: 'socket'; socket: NetSocket; admission: number }
-  /** A duplicated descriptor of an accepted socket, now the shard's. */
-  | { type: 'descriptor'; fd: number; admission: number }
+  /** Duplicated descriptors of accepted sockets, now the shard's: for each its number and that of its admission. */
+  | { type: 'descriptors'; pairs: number[] }
   /** Take no more; close all with `code`; after `timeoutMs` cut what is left. */
   | { type: 'stop'; code: number; timeoutMs: number }
 

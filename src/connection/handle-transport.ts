@@ -1,13 +1,14 @@
 import type { Socket } from 'node:net'
-import { type Registry, type SocketReader, SocketTransport } from './socket-transport.js'
 import {
   ENDED,
   isConnected,
   type Peer,
+  shutdownHandle,
   type TcpHandle,
   writePartsToHandle,
   writeToHandle,
-} from './tcp-handle.js'
+} from '../tcp-handle.js'
+import { type Registry, type SocketReader, SocketTransport } from './socket-transport.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 const TRANSPORT = Symbol('transport')
@@ -32,6 +33,8 @@ export class HandleTransport implements Transport {
   #bytesRead: number
   #paused = false
   #inputEnded = false
+  /** Our FIN is sent. */
+  #outputEnded = false
   #destroyed = false
 
   /**
@@ -109,8 +112,10 @@ export class HandleTransport implements Transport {
 
   end(): void {
     if (this.#destroyed) return
+    if (this.#successor !== undefined) this.#successor.end()
     // The peer has sent FIN, so that ours is the end.
-    if (this.#inputEnded && this.#successor === undefined) this.destroy()
+    else if (this.#inputEnded) this.destroy()
+    else if (shutdownHandle(this.#handle)) this.#outputEnded = true
     else this.#succeed().end()
   }
 
@@ -130,14 +135,19 @@ export class HandleTransport implements Transport {
     const length = this.#handle.bytesRead - this.#bytesRead
     this.#bytesRead += length
     if (length > 0) return this.#owner.receive(length)
-    // A reset has taken the peer's address away.
-    if (!this.isConnected()) return this.destroy()
+    // A reset takes the peer's address away, as two FINs do.
+    const isGone = !this.isConnected()
+    if (isGone && !this.#outputEnded) return this.destroy()
     // After a read that filled the arena libuv reads again and says when nothing was there: then it goes on reading,
-    // so that it can't be started. At the end of input it has stopped.
-    if (this.#handle.readStart() !== 0) return
+    // so that it can't be started, as it can't after a reset. At the end of input it has stopped.
+    if (this.#handle.readStart() !== 0) {
+      if (isGone) this.destroy()
+      return
+    }
     this.#handle.readStop()
     this.#inputEnded = true
     this.#owner.receiveEnd()
+    if (this.#outputEnded) this.destroy()
   }
 
   /** @internal The handle is closed. */

@@ -7,7 +7,7 @@ import {
   takeHandle,
   writePartsToHandle,
   writeToHandle,
-} from './tcp-handle.js'
+} from '../tcp-handle.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 const TRANSPORT = Symbol('transport')

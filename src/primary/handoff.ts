@@ -5,6 +5,7 @@ import { MessageChannel, type MessagePort, type TransferListItem } from 'node:wo
 import { OptionError } from '../errors.js'
 import { Counter, type Ledger } from '../ledger.js'
 import type { ToShard } from '../messages.js'
+import { closeHandle, type TcpHandle } from '../tcp-handle.js'
 
 /**
  * How an accepted socket gets to a shard:
@@ -17,11 +18,13 @@ export type HandoffWay = 'transfer' | 'descriptor' | 'local'
 /** The way into one shard, for as long as its thread lives. */
 export interface HandoffLine {
   /**
-   * Hands `socket`, of which nothing was read, to the shard. Whatever is returned, it is the primary's no more.
+   * Hands a connection, of which nothing was read, to the shard. Whatever is returned, it is the primary's no more.
    *
-   * @returns whether it is on its way; if not, the connection was cut
+   * @returns whether it is on its way, or will be at the end of the turn; if not, the connection was cut
    */
-  send(socket: Socket, admission: number): boolean
+  send(handle: TcpHandle, admission: number): boolean
+  /** Sends what waits for the end of the turn. */
+  flush(): void
   /** To be called once the thread is gone: releases what it did not adopt. */
   close(): void
 }
@@ -96,7 +99,9 @@ class TransferLine implements HandoffLine {
     this.#port = port
   }
 
-  send(socket: Socket, admission: number): boolean {
+  send(handle: TcpHandle, admission: number): boolean {
+    const options = { handle, pauseOnCreate: true, allowHalfOpen: true }
+    const socket = new Socket(options)
     const message: ToShard = { type: 'socket', socket, admission }
     try {
       closeSync(openSync(devNull, 'r'))
@@ -107,6 +112,8 @@ class TransferLine implements HandoffLine {
       return false
     }
   }
+
+  flush(): void {}
 
   close(): void {}
 }
@@ -133,6 +140,8 @@ async function descriptorWay(): Promise<OpenLine | undefined> {
   }
 }
 
+/** So many are sent without waiting for the end of the turn. */
+const MOST_PAIRS = 64
 /** Adopted descriptors are dropped from the list of those in flight when there are this many. */
 const FORGET_BATCH = 256
 
@@ -151,6 +160,9 @@ class DescriptorLine implements HandoffLine {
   /** Sent and, as far as was looked, not adopted: from the `#forgotten`-th on. */
   readonly #inFlight: number[] = []
   #forgotten = 0
+  /** To be sent: number and admission of each. */
+  #pairs: number[] = []
+  #closed = false
 
   constructor(port: MessagePort, ledger: Ledger, duplicate: Duplicate) {
     this.#port = port
@@ -158,20 +170,28 @@ class DescriptorLine implements HandoffLine {
     this.#duplicate = duplicate
   }
 
-  send(socket: Socket, admission: number): boolean {
-    const accepted = (socket as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1
-    const fd = accepted < 0 ? -1 : this.#duplicate(accepted)
-    socket.destroy()
-    // No handle: the peer has gone already. No duplicate: the process has no descriptor left.
+  send(handle: TcpHandle, admission: number): boolean {
+    const fd = handle.fd < 0 ? -1 : this.#duplicate(handle.fd)
+    closeHandle(handle)
+    // No duplicate: the process has no descriptor left.
     if (fd < 0) return false
-    const message: ToShard = { type: 'descriptor', fd, admission }
-    this.#port.postMessage(message)
     this.#inFlight.push(fd)
     if (this.#inFlight.length >= FORGET_BATCH) this.#forgetAdopted()
+    // A message costs more than what is in it: all that is accepted in one turn goes together.
+    if (this.#pairs.push(fd, admission) === 2) setImmediate(flushLine, this)
+    if (this.#pairs.length >= 2 * MOST_PAIRS) this.flush()
     return true
   }
 
+  flush(): void {
+    if (this.#pairs.length === 0 || this.#closed) return
+    const message: ToShard = { type: 'descriptors', pairs: this.#pairs }
+    this.#port.postMessage(message)
+    this.#pairs = []
+  }
+
   close(): void {
+    this.#closed = true
     this.#forgetAdopted()
     for (const fd of this.#inFlight.splice(0)) closeSync(fd)
   }
@@ -181,4 +201,8 @@ class DescriptorLine implements HandoffLine {
     this.#inFlight.splice(0, adopted - this.#forgotten)
     this.#forgotten = adopted
   }
+}
+
+function flushLine(line: DescriptorLine): void {
+  line.flush()
 }

@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net'
 import { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
 import { CloseCode } from '../rfc6455.js'
 import { type RunningShard, startShard } from '../shard/shard.js'
+import { closeHandle, type TcpHandle } from '../tcp-handle.js'
 import type { ShardLauncher, ShardProcess } from './shard-process.js'
 import type { CommonTask } from './thread-shard.js'
 
@@ -46,12 +46,12 @@ class LocalShard implements ShardProcess {
     void this.#start(starting)
   }
 
-  send(socket: Socket, admission: number): boolean {
+  send(handle: TcpHandle, admission: number): boolean {
     if (this.#shard === undefined) {
-      socket.destroy()
+      closeHandle(handle)
       return false
     }
-    this.#shard.adoptSocket(socket, admission)
+    this.#shard.adoptHandle(handle, admission)
     return true
   }
 

@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events'
-import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError } from '../errors.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
+import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
 import { clientKey } from './client-key.js'
@@ -194,37 +195,37 @@ export class Server extends EventEmitter<ServerEvents> {
       port,
       host,
       backlog,
-      onSocket: socket => this.#accept(socket),
+      onHandle: handle => this.#accept(handle),
       onAcceptError: () => this.#acceptErrors++,
     })
     this.#listener = listener
     this.#address = listener.address() as AddressInfo
   }
 
-  #accept(socket: Socket): void {
+  #accept(handle: TcpHandle): void {
     this.#accepted++
     for (const slot of this.#slots) slot.takeReleased()
     let key = ''
     if (this.#needsKey) {
-      const { remoteAddress } = socket
-      if (remoteAddress === undefined) {
+      const peer: Peer = {}
+      if (handle.getpeername(peer) !== 0 || peer.address === undefined) {
         this.#refused.handoff++
-        socket.destroy()
+        closeHandle(handle)
         return
       }
-      key = clientKey(remoteAddress)
+      key = clientKey(peer.address)
     }
     const denial = this.#admission.denial(key)
     if (denial !== undefined) {
       this.#refused[denial]++
-      socket.destroy()
+      closeHandle(handle)
       return
     }
     const slot = this.#slots[this.#balance(this.#slots, key)]
     if (slot === undefined) {
       this.#refused.noShard++
-      socket.destroy()
-    } else if (!slot.handOver(socket, key)) {
+      closeHandle(handle)
+    } else if (!slot.handOver(handle, key)) {
       this.#refused.handoff++
     }
   }

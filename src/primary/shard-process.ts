@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net'
 import type { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
+import type { TcpHandle } from '../tcp-handle.js'
 
 /** One life of a shard, from its start to its end, as the primary sees it. */
 export interface ShardProcess {
@@ -12,7 +12,7 @@ export interface ShardProcess {
    */
   readonly ended: Promise<ShardError | undefined>
   /** Hands over an accepted socket of which nothing was read. See `HandoffLine.send`. */
-  send(socket: Socket, admission: number): boolean
+  send(handle: TcpHandle, admission: number): boolean
   /** Asks it to close its connections with `code`, to cut what is left after `timeoutMs`, and to end. */
   stop(code: number, timeoutMs: number): void
   /** Ends it at once. */

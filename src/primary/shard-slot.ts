@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
 import { Counter, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import type { TcpHandle } from '../tcp-handle.js'
 import type { Admission } from './admission.js'
 import type { Candidate } from './balance.js'
 import type { ShardProcess } from './shard-process.js'
@@ -100,10 +100,10 @@ export class ShardSlot implements Candidate {
   }
 
   /** Hands over a connection. See `HandoffLine.send`. */
-  handOver(socket: Socket, key: string): boolean {
+  handOver(handle: TcpHandle, key: string): boolean {
     const admission = this.#admission.admit(key, this.index)
     this.connections++
-    if (this.#process?.send(socket, admission)) return true
+    if (this.#process?.send(handle, admission)) return true
     this.#release(admission)
     return false
   }

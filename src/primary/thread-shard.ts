@@ -1,9 +1,9 @@
-import type { Socket } from 'node:net'
 import type { ResourceLimits } from 'node:worker_threads'
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
 import type { FromShard, ShardTask, ToShard } from '../messages.js'
+import type { TcpHandle } from '../tcp-handle.js'
 import type { HandoffLine, OpenLine } from './handoff.js'
 import { ShardPool, type ThreadEnd, type ThreadRun } from './pool.js'
 import type { ShardLauncher, ShardProcess } from './shard-process.js'
@@ -75,12 +75,14 @@ class ThreadShard implements ShardProcess {
     })
   }
 
-  send(socket: Socket, admission: number): boolean {
-    return this.#line.send(socket, admission)
+  send(handle: TcpHandle, admission: number): boolean {
+    return this.#line.send(handle, admission)
   }
 
   stop(code: number, timeoutMs: number): void {
     this.#stopping = true
+    // What was accepted before is told the close code, too.
+    this.#line.flush()
     const message: ToShard = { type: 'stop', code, timeoutMs }
     this.#port.postMessage(message)
   }

@@ -7,12 +7,12 @@ import { Deadlines } from '../connection/deadlines.js'
 import type { Environment } from '../connection/environment.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
-import { takeHandle } from '../connection/tcp-handle.js'
 import { Turn } from '../connection/turn.js'
 import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
 import type { ShardTask } from '../messages.js'
 import type { ConnectionOptions } from '../options.js'
 import { Payloads } from '../protocol/payloads.js'
+import { type TcpHandle, takeHandle } from '../tcp-handle.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
@@ -30,6 +30,8 @@ const LOOP_DELAY_INTERVAL_MS = 1000
 export interface RunningShard {
   /** Takes an accepted socket that nothing was read from. */
   adoptSocket(socket: NetSocket, admission: number): void
+  /** As `adoptSocket`, for the handle of one that was accepted in this thread. */
+  adoptHandle(handle: TcpHandle, admission: number): void
   /** Takes a descriptor of an accepted socket; it is the shard's from here on. */
   adoptDescriptor(fd: number, admission: number): void
   /**
@@ -102,6 +104,11 @@ class Shard implements RunningShard, Registry {
       this.ended(admission)
       this.#environment.log('debug', 'a socket could not be adopted', error)
     }
+  }
+
+  adoptHandle(handle: TcpHandle, admission: number): void {
+    this.#count(Counter.ADOPTED)
+    this.#adopt({ handle }, admission)
   }
 
   adoptDescriptor(fd: number, admission: number): void {

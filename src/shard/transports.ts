@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs'
 import type { Codec } from '../codec/codec.js'
 import { HandleTransport } from '../connection/handle-transport.js'
 import { createReader, type Registry, SocketTransport } from '../connection/socket-transport.js'
-import { isTcpHandle, openHandle, type TcpHandle } from '../connection/tcp-handle.js'
 import type { Transport, TransportOwner } from '../connection/transport.js'
 import { OptionError } from '../errors.js'
+import { isTcpHandle, openHandle, type TcpHandle } from '../tcp-handle.js'
 
 /** What a transport is made of: a handle taken out of another socket, or a descriptor that is ours. */
 export type SocketSource = { handle: TcpHandle } | { fd: number }

@@ -21,8 +21,8 @@ export default async function runShard(task: ShardTask): Promise<void> {
       switch (message.type) {
         case 'socket':
           return shard.adoptSocket(message.socket, message.admission)
-        case 'descriptor':
-          return shard.adoptDescriptor(message.fd, message.admission)
+        case 'descriptors':
+          return adoptAll(shard, message.pairs)
         case 'stop':
           shard.stop(message.code, message.timeoutMs).then(resolve, reject)
       }
@@ -31,6 +31,10 @@ export default async function runShard(task: ShardTask): Promise<void> {
   })
   tell(port, { type: 'stopped' })
   port.close()
+}
+
+function adoptAll(shard: RunningShard, pairs: readonly number[]): void {
+  for (let i = 0; i < pairs.length; i += 2) shard.adoptDescriptor(pairs[i], pairs[i + 1])
 }
 
 function tell(port: MessagePort, message: FromShard): void {

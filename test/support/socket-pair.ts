@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { HandleTransport } from '../../src/connection/handle-transport.js'
 import { createReader, SocketTransport } from '../../src/connection/socket-transport.js'
-import { takeHandle } from '../../src/connection/tcp-handle.js'
 import type { TransportOwner } from '../../src/connection/transport.js'
+import { takeHandle } from '../../src/tcp-handle.js'
 
 export type TransportKind = typeof SocketTransport | typeof HandleTransport
 

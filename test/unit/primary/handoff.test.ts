@@ -1,11 +1,11 @@
 import { fstatSync, openSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
 import { OptionError } from '../../../src/errors.js'
 import { Counter, Ledger } from '../../../src/ledger.js'
 import type { ToShard } from '../../../src/messages.js'
 import { findHandoff, type HandoffLine } from '../../../src/primary/handoff.js'
+import type { TcpHandle } from '../../../src/tcp-handle.js'
 import { nodeIsAtLeast } from '../../needs.js'
 
 describe('findHandoff', () => {
@@ -30,12 +30,19 @@ describe('findHandoff', () => {
   })
 })
 
-/** An accepted socket as far as the hand-off looks at it. */
-class Accepted extends Socket {
-  constructor(fd: number) {
-    super()
-    Object.assign(this, { _handle: { fd, close() {}, unref() {}, ref() {} } })
+/** The handle of an accepted connection as far as the hand-off looks at it. */
+class Accepted {
+  closed = 0
+
+  constructor(readonly fd: number) {}
+
+  close(): void {
+    this.closed++
   }
+}
+
+function accepted(fd: number): Accepted & TcpHandle {
+  return new Accepted(fd) as Accepted & TcpHandle
 }
 
 function isOpen(fd: number): boolean {
@@ -55,7 +62,12 @@ describe('the descriptor way', () => {
     ports = []
   })
 
-  async function openLine(): Promise<{ line: HandoffLine; ledger: Ledger; take: () => number }> {
+  async function openLine(): Promise<{
+    line: HandoffLine
+    ledger: Ledger
+    take: () => number[]
+    port: MessagePort
+  }> {
     const { port1, port2 } = new MessageChannel()
     ports.push(port1, port2)
     const ledger = new Ledger()
@@ -63,31 +75,56 @@ describe('the descriptor way', () => {
     if (open === undefined) throw new Error('no descriptor way')
     const take = () => {
       const { message } = receiveMessageOnPort(port2) as { message: ToShard }
-      return message.type === 'descriptor' ? message.fd : -1
+      return message.type === 'descriptors' ? message.pairs : []
     }
-    return { line: open(port1, ledger), ledger, take }
+    return { line: open(port1, ledger), ledger, take, port: port2 }
   }
 
-  it('sends a duplicate, which child processes do not inherit, and destroys the accepted socket', async () => {
+  it('sends a duplicate, which child processes do not inherit, and closes the accepted connection', async () => {
     const { line, take } = await openLine()
-    const accepted = openSync('/dev/null', 'r')
-    const socket = new Accepted(accepted)
-    expect(line.send(socket, 5)).toBe(true)
-    const fd = take()
-    expect(fd).not.toBe(accepted)
+    const original = openSync('/dev/null', 'r')
+    const handle = accepted(original)
+    expect(line.send(handle, 5)).toBe(true)
+    expect(handle.closed).toBe(1)
+    line.flush()
+    const [fd, admission] = take()
+    expect(admission).toBe(5)
+    expect(fd).not.toBe(original)
     expect(isOpen(fd)).toBe(true)
-    expect(socket.destroyed).toBe(true)
     line.close()
     expect(isOpen(fd)).toBe(false)
+  })
+
+  it('sends all of a turn together, at its end, in order', async () => {
+    const { line, port, take } = await openLine()
+    const original = openSync('/dev/null', 'r')
+    for (let admission = 0; admission < 10; admission++) line.send(accepted(original), admission)
+    expect(receiveMessageOnPort(port)).toBeUndefined()
+    await new Promise(setImmediate)
+    const pairs = take()
+    expect(pairs.filter((_, at) => at % 2 === 1)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(receiveMessageOnPort(port)).toBeUndefined()
+    line.close()
+  })
+
+  it('does not wait when there are many', async () => {
+    const { line, take } = await openLine()
+    const original = openSync('/dev/null', 'r')
+    for (let admission = 0; admission < 65; admission++) line.send(accepted(original), admission)
+    expect(take()).toHaveLength(128)
+    line.flush()
+    expect(take()).toHaveLength(2)
+    line.close()
   })
 
   it.each([0, 1, 255, 256, 257, 600])('closes exactly those beyond the %i adopted', async adopted => {
     const { line, ledger, take } = await openLine()
     const sent: number[] = []
-    const accepted = openSync('/dev/null', 'r')
+    const original = openSync('/dev/null', 'r')
     for (let count = 0; count < 600; count++) {
-      line.send(new Accepted(accepted), count)
-      sent.push(take())
+      line.send(accepted(original), count)
+      line.flush()
+      sent.push(take()[0])
       if (count < adopted) ledger.counters[Counter.ADOPTED] = count + 1
     }
     line.close()
@@ -98,9 +135,21 @@ describe('the descriptor way', () => {
     expect(isOpen(reused)).toBe(true)
   })
 
-  it('says no when the socket has ended or there is no descriptor left', async () => {
+  it('closes what it has not sent yet, and sends nothing any more', async () => {
+    const { line, port } = await openLine()
+    const before = openSync('/dev/null', 'r')
+    line.send(accepted(before), 1)
+    line.close()
+    // The lowest free number, which was the duplicate's.
+    const after = openSync('/dev/null', 'r')
+    expect(after).toBe(before + 1)
+    await new Promise(setImmediate)
+    expect(receiveMessageOnPort(port)).toBeUndefined()
+  })
+
+  it('says no when the connection has ended or there is no descriptor left', async () => {
     const { line } = await openLine()
-    expect(line.send(new Socket(), 1)).toBe(false)
-    expect(line.send(new Accepted(1_000_000), 2)).toBe(false)
+    expect(line.send(accepted(-1), 1)).toBe(false)
+    expect(line.send(accepted(1_000_000), 2)).toBe(false)
   })
 })
