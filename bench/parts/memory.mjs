@@ -5,7 +5,7 @@ import { openFilesLimit } from '../usage.mjs'
 import { Worker } from '../worker.mjs'
 
 /** Descriptors that a process needs besides those of the connections. */
-const OTHER_FILES = 200
+const OTHER_FILES = 500
 const WARMUP_CONNECTIONS = 100
 /** Milliseconds after which a server is done with what came last. */
 const SETTLE_MS = 1000

@@ -51,7 +51,7 @@ export async function findHandoff(forced = process.env.SHARDWS_HANDOFF): Promise
       return undefined
     case undefined:
     case '':
-      return transferWay() ?? (await descriptorWay())
+      return (await descriptorWay()) ?? transferWay()
     default:
       throw new OptionError(
         'ERR_HANDOFF',

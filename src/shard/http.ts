@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
 import type { HttpEndpoint, Log } from '../connection/environment.js'
@@ -8,62 +9,92 @@ import { VERSION } from '../rfc6455.js'
 /** Milliseconds that a request may take to come in, as a whole; Node's default is five minutes. */
 const REQUEST_TIMEOUT_MS = 30_000
 
+/** Loading it takes a thread of Node 26 40 ms, which a server without HTTP requests has no use for. */
+function loadHttp(): typeof import('node:http') {
+  return createRequire(import.meta.url)('node:http')
+}
+
 /**
- * The shard's HTTP server. It listens to nothing: connections come to it from the opening handshake, with the bytes
- * that were read already.
+ * The shard's HTTP server, made when the first connection needs it. It listens to nothing: connections come to it from
+ * the opening handshake, with the bytes that were read already.
  */
 export class ShardHttp implements HttpEndpoint {
-  readonly #server: Server
+  readonly #app: App<unknown>
+  readonly #path: string | undefined
+  readonly #headersTimeoutMs: number
+  readonly #log: Log
+  #server: Server | undefined
   #stopping = false
 
   /** @param path the only path that has a WebSocket; undefined for any */
   constructor(app: App<unknown>, path: string | undefined, headersTimeoutMs: number, log: Log) {
-    const { http } = app
-    this.#server = createServer((request, response) => {
-      if (this.#stopping) response.setHeader('Connection', 'close')
-      if (http === undefined) return answer(request, response, path, this.#stopping)
-      const failed = (error: unknown): void => {
-        reportFailure(app, log, 'the http handler failed', error)
-        // What it has answered in full still goes out.
-        if (response.writableEnded) return
-        if (response.headersSent) {
-          response.destroy()
-          return
-        }
-        // Its headers belong to the answer that it did not give.
-        for (const name of response.getHeaderNames()) response.removeHeader(name)
-        if (this.#stopping) response.setHeader('Connection', 'close')
-        respond(response, 500, 'Internal Server Error')
-      }
-      try {
-        const result = http.call(app, request, response)
-        if (isPending(result)) Promise.resolve(result).then(undefined, failed)
-      } catch (error) {
-        failed(error)
-      }
-    })
-    this.#server.headersTimeout = headersTimeoutMs
-    this.#server.requestTimeout = REQUEST_TIMEOUT_MS
-    // A server that does not listen does not watch its time-outs: they are set up when it says that it does.
-    this.#server.emit('listening')
+    this.#app = app
+    this.#path = path
+    this.#headersTimeoutMs = headersTimeoutMs
+    this.#log = log
   }
 
   serve(stream: Duplex): void {
+    this.#server ??= this.#create()
     this.#server.emit('connection', stream)
   }
 
   /** Ends connections without a request now, the others after their response. */
   stop(): void {
     this.#stopping = true
-    this.#server.closeIdleConnections()
-    // The others have got their headers already, and may have promised to go on.
-    this.#server.keepAliveTimeout = 1
+    if (this.#server !== undefined) this.#endIdle(this.#server)
   }
 
   /** Ends everything at once. */
   destroy(): void {
-    this.#server.closeAllConnections()
-    this.#server.close()
+    this.#server?.closeAllConnections()
+    this.#server?.close()
+  }
+
+  #create(): Server {
+    const { http } = this.#app
+    const listener: RequestListener =
+      http === undefined
+        ? (request, response) => answer(request, response, this.#path, this.#stopping)
+        : (request, response) => this.#ask(http, request, response)
+    const server = loadHttp().createServer((request, response) => {
+      if (this.#stopping) response.setHeader('Connection', 'close')
+      listener(request, response)
+    })
+    server.headersTimeout = this.#headersTimeoutMs
+    server.requestTimeout = REQUEST_TIMEOUT_MS
+    // A server that does not listen does not watch its time-outs: they are set up when it says that it does.
+    server.emit('listening')
+    if (this.#stopping) this.#endIdle(server)
+    return server
+  }
+
+  #endIdle(server: Server): void {
+    server.closeIdleConnections()
+    // The others have got their headers already, and may have promised to go on.
+    server.keepAliveTimeout = 1
+  }
+
+  #ask(http: NonNullable<App['http']>, request: IncomingMessage, response: ServerResponse): void {
+    const failed = (error: unknown): void => {
+      reportFailure(this.#app, this.#log, 'the http handler failed', error)
+      // What it has answered in full still goes out.
+      if (response.writableEnded) return
+      if (response.headersSent) {
+        response.destroy()
+        return
+      }
+      // Its headers belong to the answer that it did not give.
+      for (const name of response.getHeaderNames()) response.removeHeader(name)
+      if (this.#stopping) response.setHeader('Connection', 'close')
+      respond(response, 500, 'Internal Server Error')
+    }
+    try {
+      const result = http.call(this.#app, request, response)
+      if (isPending(result)) Promise.resolve(result).then(undefined, failed)
+    } catch (error) {
+      failed(error)
+    }
   }
 }
 
