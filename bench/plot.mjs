@@ -1,25 +1,8 @@
 // Draws bench/results.json as an SVG for the README: `node bench/plot.mjs [file]`, by default bench/results.svg. Each
 // panel is a workload, each bar a server; shorter is better. Colours follow the reader's light or dark scheme.
 import { writeFileSync } from 'node:fs'
+import { circumstances, format, HIGHLIGHTS, SERVERS, valuesOf } from './highlights.mjs'
 import { savedResults } from './results.mjs'
-
-const PANELS = [
-  { part: 'echo', row: '20b-1', key: 'cpuUs', title: 'Echo, 20 B, 1 in flight', unit: 'us CPU per message' },
-  {
-    part: 'echo',
-    row: '20b-16',
-    key: 'cpuUs',
-    title: 'Echo, 20 B, 16 in flight',
-    unit: 'us CPU per message',
-  },
-  { part: 'echo', row: '64k-text', key: 'cpuUs', title: 'Echo, 64 KiB text', unit: 'us CPU per message' },
-  { part: 'echo', row: '1m', key: 'cpuUs', title: 'Echo, 1 MiB', unit: 'us CPU per message' },
-  { part: 'handshake', row: 'tcp', key: 'cpuUs', title: 'Open and close', unit: 'us CPU per connection' },
-  { part: 'memory', row: 'idle', key: 'bytes', title: 'Idle connection', unit: 'bytes of memory' },
-]
-
-/** In this order, by these names. */
-const SERVERS = { shardws: 'shardws', ws: 'ws', bun: 'Bun', deno: 'Deno', raw: 'bare sockets' }
 
 const WIDTH = 860
 const COLUMNS = 2
@@ -47,26 +30,7 @@ const STYLE = `
     .raw { fill: none; stroke: #656c76 }
   }`
 
-/** @returns what each server took, of those on Node the newest line */
-function valuesOf({ part, row, key }, results) {
-  const servers =
-    results.find(result => result.part === part)?.rows.find(({ id }) => id === row)?.servers ?? []
-  const major = Math.max(0, ...servers.map(({ node }) => Number(node?.split('.')[0] ?? 0)))
-  return Object.keys(SERVERS).flatMap(name => {
-    const server = servers.find(
-      other => other.name === name && (other.node === undefined || other.node.startsWith(`${major}.`)),
-    )
-    const value = server?.metrics?.[key]?.median
-    return value === undefined || value === null ? [] : [{ name, value }]
-  })
-}
-
 const escaped = text => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-
-function format(value) {
-  const digits = value < 10 ? 2 : value < 100 ? 1 : 0
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
-}
 
 function panel({ title, unit, values }, x, y) {
   const most = Math.max(...values.map(({ value }) => value))
@@ -90,19 +54,20 @@ function panel({ title, unit, values }, x, y) {
 
 /** @param {object[]} results as they are kept */
 function plot(results) {
-  const panels = PANELS.map(each => ({
-    title: each.title,
-    unit: each.unit,
-    values: valuesOf(each, results),
-  })).filter(({ values }) => values.length > 0)
+  const panels = HIGHLIGHTS.filter(({ drawn }) => drawn)
+    .map(each => ({
+      title: each.title,
+      unit: each.unit,
+      values: valuesOf(each, results),
+    }))
+    .filter(({ values }) => values.length > 0)
   if (panels.length === 0) throw new Error('there is nothing to draw: npm run bench -- --save')
   const height = HEAD + STEP * Object.keys(SERVERS).length + 20
   const total = Math.ceil(panels.length / COLUMNS) * height + 36
   const drawn = panels.flatMap((each, index) =>
     panel(each, (index % COLUMNS) * (PANEL + GAP), Math.floor(index / COLUMNS) * height),
   )
-  const [{ lines, date }] = results
-  const foot = [`${date.slice(0, 10)}, ${lines[0].split(';')[0]}`, lines[1]]
+  const foot = circumstances(results)
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${total}" role="img">`,
     `<title>What messages and connections cost: shardws, ws, Bun, Deno and bare sockets</title>`,

@@ -109,8 +109,9 @@ for (const name of parts) {
   const result = { ...(await run(context)), date: new Date().toISOString() }
   results.push(result)
   if (!values.json) process.stdout.write(terminalText(result))
+  // At once: what comes after may be interrupted.
+  if (values.save) save({ machine: machine(context, versions), results: [result] })
 }
 const report = { machine: machine(context, versions), results }
 if (values.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
 else process.stdout.write(`${report.machine.lines.join('\n')}\n`)
-if (values.save) save(report)

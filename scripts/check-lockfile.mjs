@@ -3,28 +3,34 @@
 // platform, npm leaves that entry out without a word and `npm ci` then refuses the file.
 import { readFileSync } from 'node:fs'
 
-const lockfile = new URL('../package-lock.json', import.meta.url)
-const { packages } = JSON.parse(readFileSync(lockfile, 'utf8'))
-const faults = []
+const ROOT = new URL('../', import.meta.url)
 
 /** Whether Node's resolution finds `name` from the package at `path`. */
-function isLocked(path, name) {
+function isLocked(packages, path, name) {
   for (let from = path; ; from = from.slice(0, Math.max(0, from.lastIndexOf('/node_modules/')))) {
     if (`${from}/node_modules/${name}`.replace(/^\//, '') in packages) return true
     if (from === '') return false
   }
 }
 
-for (const [path, entry] of Object.entries(packages)) {
-  for (const name of Object.keys(entry.optionalDependencies ?? {})) {
-    if (!isLocked(path, name)) faults.push(`${path}: its ${name} is missing; take a version that has it`)
+function faultsOf(file) {
+  const { packages } = JSON.parse(readFileSync(new URL(file, ROOT), 'utf8'))
+  const faults = []
+  for (const [path, entry] of Object.entries(packages)) {
+    for (const name of Object.keys(entry.optionalDependencies ?? {})) {
+      if (!isLocked(packages, path, name))
+        faults.push(`${path}: its ${name} is missing; take a version that has it`)
+    }
+    if (path === '') continue
+    if (entry.resolved !== undefined) faults.push(`${path}: resolved to ${entry.resolved}`)
+    if (entry.integrity === undefined && entry.inBundle !== true) faults.push(`${path}: no integrity`)
   }
-  if (path === '') continue
-  if (entry.resolved !== undefined) faults.push(`${path}: resolved to ${entry.resolved}`)
-  if (entry.integrity === undefined && entry.inBundle !== true) faults.push(`${path}: no integrity`)
+  return faults
 }
 
-if (faults.length > 0) {
-  console.error(`package-lock.json:\n  ${faults.join('\n  ')}`)
+for (const file of ['package-lock.json', 'bench/package-lock.json']) {
+  const faults = faultsOf(file)
+  if (faults.length === 0) continue
+  console.error(`${file}:\n  ${faults.join('\n  ')}`)
   process.exitCode = 1
 }

@@ -42,7 +42,10 @@ async function measure(server, connections) {
     worker.tell('go')
     await worker.next()
     await delay(SETTLE_MS)
-    return { bytes: (server.memory - empty) / connections, emptyMiB: empty / 2 ** 20 }
+    const full = server.memory
+    worker.tell('end')
+    await worker.next()
+    return { bytes: (full - empty) / connections, emptyMiB: empty / 2 ** 20 }
   } finally {
     worker.end()
   }

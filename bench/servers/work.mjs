@@ -1,11 +1,11 @@
 // A handler's work: always the same number of steps, each of which needs the one before, so that the time that a
 // process spends waiting for a processor is not taken for work.
-let state = 1
+const state = new Int32Array(1)
 
 export function spin(steps) {
-  let value = state
+  let value = state[0]
   for (let i = 0; i < steps; i++) value = (Math.imul(value, 1664525) + 1013904223) | 0
-  state = value
+  state[0] = value
 }
 
 /** How many steps take `us` microseconds here. */

@@ -204,7 +204,8 @@ class LoadRun implements LoadConnectionOwner {
     const start = performance.now()
     const look = (): void => {
       if (this.#phase !== 'running') return
-      const until = Math.floor(((performance.now() - start) * rate) / 1000)
+      // The first is due at once.
+      const until = Math.floor(((performance.now() - start) * rate) / 1000) + 1
       for (; this.#due < until; this.#due++) {
         const connection = this.#open[this.#due % this.#open.length]
         if (connection === undefined) continue

@@ -249,6 +249,14 @@ describe('with a rate', () => {
     expect(latencies.count).toBe(messages)
   })
 
+  it('sends each message when it is due, however seldom that is', async () => {
+    const echo = await target()
+    const { latencies } = await load(echo.url, { rate: 4, connections: 1, duration: 1.6 })
+    expect(latencies.count).toBeGreaterThan(3)
+    // Half of the time from one to the next.
+    expect(latencies.percentile(50)).toBeLessThan(125_000)
+  })
+
   it('tells what had no answer at the end, and for how long', async () => {
     const echo = await target({
       message: (socket, data) => echo.messages <= 20 && socket.send(data),
