@@ -67,10 +67,12 @@ function cell(target, value) {
   return isMet ? text : `**${text}**`
 }
 
+function limit({ most, least }) {
+  return most === undefined ? `>= ${least}` : `<= ${most.toLocaleString('en-US')}`
+}
+
 /** A table in Markdown; what misses its target is bold. */
 export function targetTable(results) {
-  const limit = ({ most, least }) =>
-    most === undefined ? `>= ${least}` : `<= ${most.toLocaleString('en-US')}`
   return [
     '| | target | Node 20 | Node 26 |',
     '|---|--:|--:|--:|',

@@ -34,7 +34,11 @@ describe('findHandoff', () => {
 class Accepted {
   closed = 0
 
-  constructor(readonly fd: number) {}
+  readonly fd: number
+
+  constructor(fd: number) {
+    this.fd = fd
+  }
 
   close(): void {
     this.closed++
