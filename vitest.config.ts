@@ -11,7 +11,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['test/{unit,vectors,fuzz}/**/*.test.ts'],
+          include: ['test/{unit,vectors,fuzz,isomorphic}/**/*.test.ts'],
           testTimeout: 15_000,
           sequence: { groupOrder: 0 },
         },

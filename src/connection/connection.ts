@@ -1,6 +1,6 @@
 import type { RequestFacts } from '../app.js'
+import { checkClose, serializeClose } from '../codec/close.js'
 import { Counter, count } from '../ledger.js'
-import { checkClose, serializeClose } from '../protocol/close.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
 import { CloseCode, Opcode } from '../rfc6455.js'
@@ -223,7 +223,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   sendClose(code: number, reason: string): void {
-    const payload = serializeClose(code, reason)
+    const payload = Buffer.from(serializeClose(code, reason).buffer)
     this.#outbox.sendControl(Opcode.CLOSE, payload, 0, payload.length)
   }
 

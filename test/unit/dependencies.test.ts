@@ -10,7 +10,7 @@ const SRC = resolve(import.meta.dirname, '../../src')
 
 /** By folder of src/: the folders and the files beside them that it may import. */
 const ALLOWED: Record<string, readonly string[]> = {
-  codec: ['errors.ts'],
+  codec: ['errors.ts', 'rfc6455.ts'],
   handshake: ['errors.ts', 'rfc6455.ts'],
   protocol: ['codec', 'errors.ts', 'rfc6455.ts'],
   connection: [
@@ -52,6 +52,8 @@ const ALLOWED: Record<string, readonly string[]> = {
 
 /** Files that are what the rule leaves room for. */
 const EXCEPTIONS: Record<string, readonly string[]> = {
+  // What is published as shardws/codec has the parts of the handshake that know no request.
+  'codec/index.ts': ['handshake'],
   // One shard in the primary's thread, where sockets can't be handed over.
   'primary/local-shard.ts': ['shard'],
 }
