@@ -1,5 +1,27 @@
-import { defineConfig } from 'vitest/config'
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { chromiumPath } from './test/counterparts.js'
 import { SummaryReporter } from './test/reporter.js'
+
+const executablePath = chromiumPath()
+
+/** What knows nothing of Node, in a real browser as well. Where there is none test/unit/browser.test.ts says so. */
+const inChromium: TestProjectConfiguration = {
+  extends: true,
+  test: {
+    name: 'browser',
+    include: ['test/isomorphic/**/*.test.ts'],
+    testTimeout: 60_000,
+    sequence: { groupOrder: 2 },
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions: { executablePath, args: ['--no-sandbox'] } }),
+      instances: [{ browser: 'chromium' }],
+    },
+  },
+}
 
 export default defineConfig({
   test: {
@@ -28,6 +50,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      ...(executablePath === undefined ? [] : [inChromium]),
     ],
   },
 })

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type Decoder, type Frame, loadCodec, type Message, type Violation } from '../../src/codec/index.js'
 import { frameError } from '../../src/errors.js'
 import { type DecoderLimits, ReferenceDecoder } from '../reference/decoder.js'
-import { cuts, frameBytes, joined, pieces, streams } from '../reference/frames.js'
+import { characters, cuts, frameBytes, joined, pieces, streams } from '../reference/frames.js'
 import { ALLOWED, EXAMPLES, hex, masked, SERVER, text, VIOLATIONS } from '../vectors/frames.js'
 
 const numRuns = 300
@@ -13,15 +13,6 @@ const MOST = 536_870_888
 const KEY = [1, 2, 3, 4]
 
 const codec = await loadCodec()
-
-/** One character per byte: strings are compared quickly. */
-function characters(bytes: Uint8Array): string {
-  let all = ''
-  for (let at = 0; at < bytes.length; at += 4096) {
-    all += String.fromCharCode(...bytes.subarray(at, at + 4096))
-  }
-  return all
-}
 
 function bytesOf(string: string): Uint8Array {
   return Uint8Array.from(string, character => character.charCodeAt(0))

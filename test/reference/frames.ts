@@ -44,6 +44,15 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return bytes
 }
 
+/** One character per byte: strings are compared quickly. */
+export function characters(bytes: ArrayLike<number>): string {
+  let all = ''
+  for (let at = 0; at < bytes.length; at += 4096) {
+    all += String.fromCharCode(...Array.prototype.slice.call(bytes, at, at + 4096))
+  }
+  return all
+}
+
 const UTF8 = new TextEncoder()
 
 const key = fc.oneof(
