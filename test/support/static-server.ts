@@ -25,8 +25,10 @@ export class StaticServer {
     const server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost')
       const [, first, ...rest] = normalize(pathname).split('/')
-      const file = first in roots ? join(roots[first], ...rest) : join(roots[''], first, ...rest)
-      readFile(file.endsWith('/') ? `${file}index.html` : file).then(
+      const isPart = first !== '' && first in roots
+      const path = isPart ? join(roots[first], ...rest) : join(roots[''], pathname)
+      const file = path.endsWith('/') ? `${path}index.html` : path
+      readFile(file).then(
         body => {
           const type = TYPES[extname(file)] ?? 'application/octet-stream'
           response.writeHead(200, { 'Content-Type': type, 'Content-Security-Policy': POLICY })
