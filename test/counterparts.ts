@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** Software from Debian that some tests talk to. Where it is missing they are left out, and the report says so. */
 export interface Counterpart {
@@ -35,6 +36,26 @@ export function chromiumPath(): string | undefined {
     .map(directory => join(directory, 'chromium'))
     .find(isExecutable)
 }
+
+/** A program that bench/package.json brings for this platform, or one in PATH; undefined where there is neither. */
+function program(name: string, installed: string): string | undefined {
+  const candidates = (process.env.PATH ?? '').split(delimiter).map(directory => join(directory, name))
+  return [fileURLToPath(new URL(`../bench/node_modules/${installed}`, import.meta.url)), ...candidates].find(
+    isExecutable,
+  )
+}
+
+/** Other runtimes; `npm ci --prefix bench` installs the versions that are pinned there. */
+export const runtimes = {
+  deno: {
+    reason: 'Deno is not installed (npm ci --prefix bench)',
+    path: () => program('deno', '@deno/linux-x64-glibc/deno'),
+  },
+  bun: {
+    reason: 'Bun is not installed (npm ci --prefix bench)',
+    path: () => program('bun', '@oven/bun-linux-x64/bin/bun'),
+  },
+} as const
 
 /** The Python interpreter that can import `websockets`, undefined where there is none. */
 export function pythonWebsockets(): string | undefined {
