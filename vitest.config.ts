@@ -1,16 +1,17 @@
+import { fileURLToPath } from 'node:url'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 import { chromiumPath } from './test/counterparts.js'
 import { SummaryReporter } from './test/reporter.js'
 
-const executablePath = chromiumPath()
+const chromium = chromiumPath()
 
 /** What knows nothing of Node, in a real browser as well. Where there is none test/unit/browser.test.ts says so. */
-const inChromium: TestProjectConfiguration = {
+const inChromium = (executablePath: string): TestProjectConfiguration => ({
   extends: true,
   test: {
     name: 'browser',
-    include: ['test/isomorphic/**/*.test.ts'],
+    include: ['test/{isomorphic,browser}/**/*.test.ts'],
     testTimeout: 60_000,
     sequence: { groupOrder: 2 },
     browser: {
@@ -21,9 +22,11 @@ const inChromium: TestProjectConfiguration = {
       instances: [{ browser: 'chromium' }],
     },
   },
-}
+})
 
 export default defineConfig({
+  // As the package's own name does in Node, for examples that run in a browser.
+  resolve: { alias: { 'shardws/codec': fileURLToPath(new URL('src/codec/index.ts', import.meta.url)) } },
   test: {
     reporters: ['default', new SummaryReporter()],
     // Processes, so that a test's workers, descriptors and exits are its own; they run the node that runs vitest.
@@ -50,7 +53,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      ...(executablePath === undefined ? [] : [inChromium]),
+      ...(chromium === undefined ? [] : [inChromium(chromium)]),
     ],
   },
 })

@@ -11,7 +11,8 @@ export async function check(api) {
     codec.encodeFrame({ opcode: 9, payload: 'ping' }, client),
     codec.encodeClose(1000, 'bye', client),
   ]
-  const found = wire.flatMap(bytes => [...decoder.push(bytes.subarray(0, 3)), ...decoder.push(bytes.subarray(3))])
+  const pieces = wire.flatMap(bytes => [bytes.subarray(0, 3), bytes.subarray(3)])
+  const found = pieces.flatMap(bytes => decoder.push(bytes))
   const [error] = codec.createDecoder({ role: 'client' }).push(Uint8Array.of(0x81, 0x80))
   const masked = Uint8Array.of(1, 2, 3, 4, 5)
   codec.mask(masked, Uint8Array.of(1, 2, 3, 4))
@@ -20,7 +21,12 @@ export async function check(api) {
     text: found[0].data,
     binary: found[1].data.length === binary.length && found[1].data.every((byte, i) => byte === binary[i]),
     close: [found[3].code, found[3].reason],
-    error: [error.error instanceof api.ProtocolError, error.error.name, error.error.code, error.error.closeCode],
+    error: [
+      error.error instanceof api.ProtocolError,
+      error.error.name,
+      error.error.code,
+      error.error.closeCode,
+    ],
     masked: [...masked],
     utf8: [codec.isValidUtf8(Uint8Array.of(0xc3, 0xa9)), codec.isValidUtf8(Uint8Array.of(0xc3))],
     sync: loadCodecSync() instanceof FrameCodec,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import nodeResolve from '@rollup/plugin-node-resolve'
+import { nodeResolve } from '@rollup/plugin-node-resolve'
 import * as esbuild from 'esbuild'
 import { rollup } from 'rollup'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -89,10 +89,7 @@ const bundlers: Record<string, (source: string, target: string) => Promise<void>
     await cp(source, target, { recursive: true })
     for (const name of ENTRIES) {
       const script = await readFile(join(source, name), 'utf8')
-      await writeFile(
-        join(target, name),
-        script.replace("'shardws/codec'", "'/package/dist/codec/index.js'"),
-      )
+      await writeFile(join(target, name), script.replace("'shardws/codec'", "'/package/dist/codec/index.js'"))
     }
   },
 }
@@ -167,7 +164,9 @@ describe('a bundle', () => {
   })
 
   test('for a module that is got otherwise has no bytes in it', async () => {
-    const bundle = await bundled("import { FrameCodec } from 'shardws/codec'; globalThis.FrameCodec = FrameCodec")
+    const bundle = await bundled(
+      "import { FrameCodec } from 'shardws/codec'; globalThis.FrameCodec = FrameCodec",
+    )
     expect(bundle).not.toContain(WASM)
     expect(bundle).toContain('createDecoder')
   })

@@ -17,10 +17,14 @@ export class PackedPackage {
     const target = join(directory, 'node_modules', 'shardws')
     await mkdir(target, { recursive: true })
     // No scripts: the build is there, and a change in it would hit this run's other tests.
-    const { stdout } = await exec('npm', ['pack', root, '--json', '--ignore-scripts', '--foreground-scripts=false'], {
-      cwd: directory,
-      timeout: 60_000,
-    })
+    const { stdout } = await exec(
+      'npm',
+      ['pack', root, '--json', '--ignore-scripts', '--foreground-scripts=false'],
+      {
+        cwd: directory,
+        timeout: 60_000,
+      },
+    )
     const [{ filename }] = JSON.parse(stdout) as [{ filename: string }]
     await exec('tar', ['-xzf', filename, '--strip-components=1', '-C', target], { cwd: directory })
     await writeFile(join(directory, 'package.json'), '{ "private": true, "type": "module" }\n')

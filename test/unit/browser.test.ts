@@ -9,7 +9,7 @@ describe('test/isomorphic', needs(chromiumPath(), counterparts.chromium.reason),
       expect.objectContaining({
         test: expect.objectContaining({
           name: 'browser',
-          include: ['test/isomorphic/**/*.test.ts'],
+          include: ['test/{isomorphic,browser}/**/*.test.ts'],
           browser: expect.objectContaining({ enabled: true }) as never,
         }) as never,
       }),
