@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defineApp } from '../../src/app.js'
+import * as exported from '../../src/codec/index.js'
 import { frameError, PeerError } from '../../src/errors.js'
 import { MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
 import { OPTIONS, type OptionRule } from '../../src/serve-options.js'
@@ -105,6 +106,43 @@ describe('the API', () => {
     expect(names).not.toEqual([])
     const text = section(api, heading)
     expect(names.filter(member => !new RegExp(`[\`{ ]${member}\\b`).test(text))).toEqual([])
+  })
+})
+
+describe('the codec', () => {
+  const codec = readFileSync('docs/codec.md', 'utf8')
+
+  test('has everything that is exported', () => {
+    const names = Object.keys(exported)
+    expect(names.length).toBeGreaterThan(10)
+    expect(names.filter(name => !new RegExp(`[\`. ]${name}\\b`).test(codec))).toEqual([])
+  })
+
+  test.each([
+    ['src/codec/decoding.ts', 'DecoderOptions', 'Decoding'],
+    ['src/codec/decoding.ts', 'Decoder', 'Decoding'],
+    ['src/codec/decoding.ts', 'Frame', 'Decoding'],
+    ['src/codec/decoding.ts', 'Violation', 'Decoding'],
+    ['src/codec/decoding.ts', 'CloseMessage', 'Decoding'],
+    ['src/codec/frame-codec.ts', 'EncodeOptions', 'Encoding'],
+    ['src/codec/frame-codec.ts', 'FrameFields', 'Encoding'],
+  ])('%s: every member of %s', (file, name, heading) => {
+    const text = section(codec, heading)
+    const names = members(file, name)
+    expect(names).not.toEqual([])
+    expect(names.filter(member => !new RegExp(`[\`{. ]${member}\\b`).test(text))).toEqual([])
+  })
+
+  test('has the methods of FrameCodec', () => {
+    const names = Object.getOwnPropertyNames(exported.FrameCodec.prototype).filter(
+      name => name !== 'constructor',
+    )
+    expect(names.filter(name => !codec.includes(`codec.${name}(`))).toEqual([])
+  })
+
+  test('is in the README in five lines', () => {
+    const source = section(readme, 'The codec in a browser').split('```')[1]
+    expect(source.trim().split('\n').slice(1)).toHaveLength(5)
   })
 })
 
