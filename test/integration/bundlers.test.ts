@@ -105,28 +105,46 @@ describe('a page', needs(chromium, counterparts.chromium.reason), () => {
 
   afterAll(() => browser.close())
 
+  /** What the page's global `facts` is when the bundler has built it. */
+  async function factsOf(page: string, bundler: string): Promise<unknown> {
+    const target = project.path('built')
+    await rm(target, { recursive: true, force: true })
+    await mkdir(target)
+    await bundlers[bundler](project.path(page), target)
+    const packageRoot = project.path('node_modules', 'shardws')
+    const server = await StaticServer.start({
+      '': target,
+      package: packageRoot,
+      'codec.wasm': join(packageRoot, 'dist', 'codec', 'codec.wasm'),
+    })
+    try {
+      await browser.open(`${server.url}/`)
+      return await browser.evaluate('facts')
+    } finally {
+      await server.close()
+    }
+  }
+
   test.each(Object.keys(bundlers))(
     'built by %s runs in Chromium',
     async name => {
-      const target = project.path('built')
-      await rm(target, { recursive: true, force: true })
-      await mkdir(target)
-      await bundlers[name](project.path('page'), target)
-      const packageRoot = project.path('node_modules', 'shardws')
-      const server = await StaticServer.start({
-        '': target,
-        package: packageRoot,
-        'codec.wasm': join(packageRoot, 'dist', 'codec', 'codec.wasm'),
-      })
-      try {
-        await browser.open(`${server.url}/`)
-        expect(await browser.evaluate('facts')).toEqual([expected, expected, 256 * 1024])
-      } finally {
-        await server.close()
-      }
+      expect(await factsOf('page', name)).toEqual([expected, expected, 256 * 1024])
     },
     90_000,
   )
+
+  test.each([
+    ['Vite', "import url from 'shardws/codec.wasm?url'"],
+    ['webpack', "const url = new URL('shardws/codec.wasm', import.meta.url)"],
+  ])('that streams codec.wasm, which %s has found, runs in Chromium', async (name, line) => {
+    const codecs = "import { FrameCodec } from 'shardws/codec'"
+    const facts =
+      'globalThis.facts = WebAssembly.compileStreaming(fetch(url)).then(module => new FrameCodec(module).arena.length)'
+    await mkdir(project.path('streaming'), { recursive: true })
+    await writeFile(project.path('streaming', 'main.js'), [codecs, line, facts].join('\n'))
+    await copyFile(project.path('page', 'index.html'), project.path('streaming', 'index.html'))
+    expect(await factsOf('streaming', name)).toBe(256 * 1024)
+  })
 })
 
 describe('a bundle', () => {

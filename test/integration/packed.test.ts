@@ -1,7 +1,7 @@
 // The package as a user gets it: packed, installed into a project of its own, imported, type-checked and started.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -163,6 +163,12 @@ test('shardws/codec.wasm is where import.meta.resolve says, and is the one that 
     console.log(item.type, loadCodecSync(bytes).arena.length)`
   const output = await run(process.execPath, '--input-type=module', '-e', script)
   expect(output).toBe('text 262144\n')
+})
+
+test('the codec of the README runs', async () => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8')
+  const source = /```js\n(import \{ loadCodec[\s\S]*?)```/.exec(readme)?.[1] ?? ''
+  expect(await run(process.execPath, '--input-type=module', '-e', source)).toBe('text hi\n')
 })
 
 describe('the command', () => {
