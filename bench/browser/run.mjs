@@ -42,7 +42,9 @@ else {
   const results = await page.evaluate('results')
   console.log(`Chromium ${browser.version()}, GB/s of payload`)
   console.table(
-    results.map(row => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number(value.toFixed(2))]))),
+    results.map(row =>
+      Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number(value.toFixed(2))])),
+    ),
   )
   await browser.close()
   server.close()

@@ -97,7 +97,10 @@ abstract class StreamDecoder<Item> implements Decoder<Item | Violation> {
   }
 
   #receive(at: number, items: (Item | Violation)[]): void {
-    const [word, start, length, rest] = this.#codec.events.subarray(at, at + EVENT_WORDS)
+    const { events } = this.#codec
+    const word = events[at]
+    const start = events[at + 1]
+    const length = events[at + 2]
     if ((word & EVENT_OPCODE) === EVENT_ERROR) {
       this.error = frameError(length)
       this.#data = undefined
@@ -114,7 +117,7 @@ abstract class StreamDecoder<Item> implements Decoder<Item | Violation> {
     else {
       buffer ??= new PayloadBuffer()
       // What follows this frame in its message is not known.
-      buffer.append(piece, rest, isEnd || isControl || this.ends(word))
+      buffer.append(piece, events[at + 3], isEnd || isControl || this.ends(word))
       if (isControl) this.#control = isEnd ? undefined : buffer
       else this.#data = isEnd ? undefined : buffer
       if (isEnd) items.push(this.itemOf(word, buffer.take(), true))
