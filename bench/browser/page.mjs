@@ -1,6 +1,6 @@
 // Measures the codec in the browser that shows the page, against a copy of the same bytes in the same memory. GB/s of
 // payload, each figure the median of rounds in which all take turns.
-import { loadCodec } from '/dist/codec/index.js'
+import { loadCodec } from '../../dist/codec/index.js'
 
 const ROUNDS = 9
 const LEAST_MS = 20
