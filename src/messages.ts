@@ -1,5 +1,6 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { MessagePort } from 'node:worker_threads'
+import type { Board } from './ledger.js'
 import type { ConnectionOptions, LogLevel } from './options.js'
 
 /** What a shard is started with: the argument of its one, never-ending Piscina task. */
@@ -16,14 +17,18 @@ export interface ShardTask {
   codecModule: WebAssembly.Module
   /** Memory of the shard's `Ledger`. */
   ledger: SharedArrayBuffer
+  /** The counters of all shards and of the primary. */
+  board: Board
+  /** The path of the metrics; undefined for none. */
+  metricsPath: string | undefined
 }
 
-/** Primary to shard. */
+/** Primary to shard. `sentMs` is when it was accepted (`monotonicMs`). */
 export type ToShard =
   /** An accepted socket, transferred (Node >= 24.21, >= 26.6). */
-  | { type: 'socket'; socket: NetSocket; admission: number }
+  | { type: 'socket'; socket: NetSocket; admission: number; sentMs: number }
   /** Duplicated descriptors of accepted sockets, now the shard's: for each its number and that of its admission. */
-  | { type: 'descriptors'; pairs: number[] }
+  | { type: 'descriptors'; pairs: number[]; sentMs: number }
   /** Take no more; close all with `code`; after `timeoutMs` cut what is left. */
   | { type: 'stop'; code: number; timeoutMs: number }
 

@@ -38,6 +38,15 @@ export interface PrimaryOptions {
   /** What is written to stderr. Default `info`. */
   logLevel: LogLevel
   /**
+   * Path of the port at which a GET is answered with the metrics in Prometheus' text format, such as `/metrics`.
+   * Default: none, since whoever can reach the port could read them.
+   */
+  metricsPath: string | undefined
+  /** TCP port for `/metrics`, `/healthz` and `/readyz` alone; 0 for any free one. 0 to 65535, default: none. */
+  adminPort: number | undefined
+  /** Address to listen at for those. Default `127.0.0.1`: this machine only. */
+  adminHost: string
+  /**
    * Limits of each shard's heap and stack, in MiB; a shard over them is replaced. 16 at least for the old generation,
    * 1 for the others. Default: those of Node, and 32 for the young generation, with which running out of memory ends
    * the shard and not the process.
@@ -99,10 +108,23 @@ export const OPTIONS = {
     isResourceLimits,
     "limits of each shard's heap and stack, in MiB",
   ),
+  metricsPath: other(
+    undefined,
+    'a path that begins with / and has no query',
+    isPath,
+    'path that answers with the metrics; none by default',
+  ),
+  adminPort: other(
+    undefined,
+    'an integer from 0 to 65535',
+    value => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535,
+    'TCP port for /metrics, /healthz and /readyz; none by default',
+  ),
+  adminHost: other('127.0.0.1', 'a host name or address', isNonEmptyString, 'address of that port'),
   path: other(
     undefined,
     'a path that begins with / and has no query',
-    value => typeof value === 'string' && /^\/[!-"$->@-~]*$/.test(value),
+    isPath,
     'only upgrades of this path are accepted',
   ),
   origins: other(undefined, 'a list of strings', isStrings, 'allowed values of Origin; any by default'),
@@ -168,7 +190,8 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
   }
   const { app, port, host, backlog, workers, balance, logLevel, resourceLimits, ...rest } =
     values as unknown as PrimaryOptions & ConnectionOptions
-  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...connection } = rest
+  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...more } = rest
+  const { metricsPath, adminPort, adminHost, ...connection } = more
   return {
     app: app === undefined ? undefined : appUrl(app),
     port,
@@ -181,6 +204,9 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     stopTimeoutMs,
     startTimeoutMs,
     logLevel,
+    metricsPath,
+    adminPort,
+    adminHost,
     resourceLimits,
     connection: {
       ...connection,
@@ -240,6 +266,10 @@ function other(value: unknown, wants: string, test: (value: unknown) => boolean,
 
 function isNonEmptyString(value: unknown): boolean {
   return typeof value === 'string' && value.length > 0
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === 'string' && /^\/[!-"$->@-~]*$/.test(value)
 }
 
 function isStrings(value: unknown): value is readonly string[] {

@@ -1,7 +1,7 @@
 import type { Acceptance, Refusal, UpgradeDecision } from '../app.js'
 import { type HandshakeError, StateError } from '../errors.js'
 import { HeadReader } from '../handshake/head.js'
-import { handshakeError } from '../handshake/refusals.js'
+import { handshakeError, refusalIndex } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
@@ -241,10 +241,11 @@ export class Opening extends Timed implements TransportOwner {
 
   /** Not a WebSocket request: HTTP gets the connection with all its bytes. */
   #giveToHttp(head: string, at: number, end: number): void {
-    const { codec, http } = this.#environment
+    const { codec, counters, http } = this.#environment
     const transport = this.#transport as Transport
     const bytes = Buffer.concat([Buffer.from(head, 'latin1'), codec.memory.subarray(at, end)])
     this.#leave()
+    count(counters, Counter.HTTP)
     http.serve(transport.detach(bytes))
   }
 
@@ -276,6 +277,7 @@ export class Opening extends Timed implements TransportOwner {
     this.#decision = undefined
     this.#stage = Stage.REFUSED
     count(counters, Counter.REFUSED)
+    count(counters, Counter.REFUSALS + refusalIndex(refusal instanceof Error ? refusal.code : undefined))
     log('debug', `refused: ${refusal.status} ${refusal instanceof Error ? refusal.message : ''}`)
     this.#outbox = new Outbox(this, transport, turn, counters)
     this.#outbox.sendHead(response)

@@ -3,9 +3,19 @@ import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError } from '../errors.js'
+import {
+  type Board,
+  count,
+  createPrimaryCounters,
+  DENIALS,
+  Ledger,
+  Phase,
+  PrimaryCounter,
+} from '../ledger.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
+import type { Admin } from './admin.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
 import { clientKey } from './client-key.js'
@@ -88,20 +98,28 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #admission: Admission
   readonly #balance: Balancer
   readonly #needsKey: boolean
-  readonly #refused: RefusedStats = { maxConnections: 0, maxConnectionsPerIp: 0, noShard: 0, handoff: 0 }
-  #accepted = 0
-  #acceptErrors = 0
+  readonly #counters: Board['primary']
+  readonly #admin: Admin | undefined
   #listener: NetServer | undefined
   #address: AddressInfo | undefined
   #closed: Promise<void> | undefined
 
-  private constructor(options: ResolvedOptions, launcher: ShardLauncher, workers: number, backoff: Backoff) {
+  private constructor(
+    options: ResolvedOptions,
+    launcher: ShardLauncher,
+    ledgers: readonly Ledger[],
+    board: Board,
+    admin: Admin | undefined,
+    backoff: Backoff,
+  ) {
     super()
     this.#options = options
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp)
     this.#balance = createBalancer(options.balance)
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
-    this.#slots = Array.from({ length: workers }, (_, index) => new ShardSlot(index, this.#admission))
+    this.#counters = board.primary
+    this.#admin = admin
+    this.#slots = ledgers.map((ledger, index) => new ShardSlot(index, this.#admission, ledger))
     this.#supervisor = new Supervisor({
       slots: this.#slots,
       launcher,
@@ -115,10 +133,16 @@ export class Server extends EventEmitter<ServerEvents> {
   static async start(options: ResolvedOptions, parts: ServerParts = {}): Promise<Server> {
     const openLine = await findHandoff(parts.handoff)
     const workers = openLine === undefined ? 1 : options.workers
+    const ledgers = Array.from({ length: workers }, () => new Ledger())
+    const board: Board = { primary: createPrimaryCounters(), shards: ledgers.map(({ counters }) => counters) }
+    board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
+    const admin = await openAdmin(options, board)
     const task: CommonTask = {
       workers,
       app: options.app,
       options: options.connection,
+      board,
+      metricsPath: options.metricsPath,
       logLevel: options.logLevel,
       codecModule: compileCodec(),
     }
@@ -130,8 +154,13 @@ export class Server extends EventEmitter<ServerEvents> {
     } else {
       launcher = new ThreadLauncher(parts.workerFile ?? WORKER_FILE, task, openLine, options.resourceLimits)
     }
-    const server = new Server(options, launcher, workers, parts.backoff ?? BACKOFF)
-    await server.#supervisor.start()
+    const server = new Server(options, launcher, ledgers, board, admin, parts.backoff ?? BACKOFF)
+    try {
+      await server.#supervisor.start()
+    } catch (error) {
+      admin?.close()
+      throw error
+    }
     try {
       await server.#listen()
     } catch (error) {
@@ -146,6 +175,11 @@ export class Server extends EventEmitter<ServerEvents> {
     return this.#closed === undefined ? (this.#address ?? null) : null
   }
 
+  /** The address and port of `/metrics`, `/healthz` and `/readyz`; null without `adminPort`, and when all is closed. */
+  adminAddress(): AddressInfo | null {
+    return this.#admin?.address ?? null
+  }
+
   /** What has happened so far. Cheap enough to be asked every second. */
   stats(): ServerStats {
     const shards = this.#slots.map(slot => slot.stats())
@@ -153,9 +187,11 @@ export class Server extends EventEmitter<ServerEvents> {
       TRAFFIC.map(name => [name, shards.reduce((sum, shard) => sum + shard[name], 0)]),
     ) as unknown as Traffic
     return {
-      accepted: this.#accepted,
-      refused: { ...this.#refused },
-      acceptErrors: this.#acceptErrors,
+      accepted: this.#counters[PrimaryCounter.ACCEPTED],
+      refused: Object.fromEntries(
+        DENIALS.map((denial, index) => [denial, this.#counters[PrimaryCounter.DENIED + index]]),
+      ) as unknown as RefusedStats,
+      acceptErrors: this.#counters[PrimaryCounter.ACCEPT_ERRORS],
       admitted: this.#admission.held,
       total,
       shards,
@@ -183,9 +219,11 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   async #close(code: number, timeoutMs: number): Promise<void> {
+    this.#counters[PrimaryCounter.PHASE] = Phase.STOPPING
     // Accepted sockets are the shards', so that closing the listener does not wait for them.
     this.#listener?.close()
     await this.#supervisor.stop(code, timeoutMs)
+    this.#admin?.close()
     this.emit('close')
   }
 
@@ -196,20 +234,21 @@ export class Server extends EventEmitter<ServerEvents> {
       host,
       backlog,
       onHandle: handle => this.#accept(handle),
-      onAcceptError: () => this.#acceptErrors++,
+      onAcceptError: () => count(this.#counters, PrimaryCounter.ACCEPT_ERRORS),
     })
     this.#listener = listener
     this.#address = listener.address() as AddressInfo
+    this.#counters[PrimaryCounter.PHASE] = Phase.SERVING
   }
 
   #accept(handle: TcpHandle): void {
-    this.#accepted++
+    count(this.#counters, PrimaryCounter.ACCEPTED)
     for (const slot of this.#slots) slot.takeReleased()
     let key = ''
     if (this.#needsKey) {
       const peer: Peer = {}
       if (handle.getpeername(peer) !== 0 || peer.address === undefined) {
-        this.#refused.handoff++
+        this.#refuse('handoff')
         closeHandle(handle)
         return
       }
@@ -217,17 +256,21 @@ export class Server extends EventEmitter<ServerEvents> {
     }
     const denial = this.#admission.denial(key)
     if (denial !== undefined) {
-      this.#refused[denial]++
+      this.#refuse(denial)
       closeHandle(handle)
       return
     }
     const slot = this.#slots[this.#balance(this.#slots, key)]
     if (slot === undefined) {
-      this.#refused.noShard++
+      this.#refuse('noShard')
       closeHandle(handle)
     } else if (!slot.handOver(handle, key)) {
-      this.#refused.handoff++
+      this.#refuse('handoff')
     }
+  }
+
+  #refuse(reason: (typeof DENIALS)[number]): void {
+    count(this.#counters, PrimaryCounter.DENIED + DENIALS.indexOf(reason))
   }
 
   #report(error: ShardError, index: number): void {
@@ -240,6 +283,16 @@ export class Server extends EventEmitter<ServerEvents> {
       process.stderr.write(`shardws: ${error.message}${sequel}${stack}\n`)
     }
   }
+}
+
+/** HTTP is loaded only when it is wanted. */
+async function openAdmin(
+  { adminPort, adminHost }: ResolvedOptions,
+  board: Board,
+): Promise<Admin | undefined> {
+  if (adminPort === undefined) return undefined
+  const { Admin } = await import('./admin.js')
+  return Admin.listen(adminPort, adminHost, board)
 }
 
 let warned = false

@@ -142,6 +142,7 @@ export class Supervisor {
     }
     // Whoever stops the shards terminates them too, when the time is over.
     if (this.#stopping && error.code === 'ERR_SHARD_KILLED') return
+    slot.countCrash()
     this.#options.onFailure(error, slot.index)
     if (this.#stopping) return
 
@@ -151,7 +152,7 @@ export class Supervisor {
     this.#delaysMs[slot.index] = Math.min(delayMs * 2, maxMs)
     const wait = setTimeout(() => {
       this.#waits.delete(wait)
-      slot.restarts++
+      slot.countRestart()
       this.#begin(slot)
     }, delayMs)
     this.#waits.add(wait)

@@ -1,5 +1,6 @@
 import type { Socket as NetSocket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { getHeapStatistics } from 'node:v8'
 import type { App } from '../app.js'
 import { Codec } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
@@ -8,8 +9,9 @@ import type { Environment } from '../connection/environment.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
-import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import { Counter, count, Histogram, Ledger, MAX_CONNECTIONS_PER_SHARD, observe } from '../ledger.js'
 import type { ShardTask } from '../messages.js'
+import { monotonicMs } from '../monotonic.js'
 import type { ConnectionOptions } from '../options.js'
 import { Payloads } from '../protocol/payloads.js'
 import { type TcpHandle, takeHandle } from '../tcp-handle.js'
@@ -23,11 +25,15 @@ import { findTransports, type OpenTransports, type SocketSource, type Transports
 const MOST_TICK_MS = 100
 /** How long connections that were cut may take to say so, in milliseconds. */
 const CUT_MS = 1000
-/** How often the event-loop delay is written to the ledger, in milliseconds. */
-const LOOP_DELAY_INTERVAL_MS = 1000
+/** How often event-loop delay and heap are written to the ledger, in milliseconds. */
+const MEASURE_INTERVAL_MS = 1000
+/** Resolution of the event loop's monitor, in milliseconds, which it counts in. */
+const LOOP_RESOLUTION_MS = 20
 
 /** A started shard, as the thread that runs it sees it. */
 export interface RunningShard {
+  /** `sockets` that were accepted at `sentMs` (`monotonicMs`) have come here. */
+  countHandoff(sentMs: number, sockets: number): void
   /** Takes an accepted socket that nothing was read from. */
   adoptSocket(socket: NetSocket, admission: number): void
   /** As `adoptSocket`, for the handle of one that was accepted in this thread. */
@@ -61,8 +67,8 @@ class Shard implements RunningShard, Registry {
   readonly #transports: Transports
   readonly #app: App<unknown>
   readonly #deadlines: Deadlines
-  readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 })
-  readonly #loopDelayTimer: NodeJS.Timeout
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+  readonly #measureTimer: NodeJS.Timeout
   /** Told when the last connection has ended. */
   #emptied: (() => void) | undefined
 
@@ -73,7 +79,10 @@ class Shard implements RunningShard, Registry {
     this.#app = app
     this.#ledger = new Ledger(task.ledger)
     this.#transports = openTransports(codec, this)
-    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log)
+    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log, {
+      board: task.board,
+      metricsPath: task.metricsPath,
+    })
     this.#deadlines = new Deadlines(tickMs(options))
     this.#environment = {
       app,
@@ -91,7 +100,12 @@ class Shard implements RunningShard, Registry {
       stopping: false,
     }
     this.#loopDelay.enable()
-    this.#loopDelayTimer = setInterval(() => this.#measureLoopDelay(), LOOP_DELAY_INTERVAL_MS).unref()
+    this.#measure()
+    this.#measureTimer = setInterval(() => this.#measure(), MEASURE_INTERVAL_MS).unref()
+  }
+
+  countHandoff(sentMs: number, sockets: number): void {
+    observe(this.#ledger.counters, Histogram.HANDOFF, (monotonicMs() - sentMs) / 1000, sockets)
   }
 
   adoptSocket(socket: NetSocket, admission: number): void {
@@ -138,7 +152,7 @@ class Shard implements RunningShard, Registry {
     await this.#app.stop?.()
     this.#deadlines.stop()
     this.#transports.close()
-    clearInterval(this.#loopDelayTimer)
+    clearInterval(this.#measureTimer)
     this.#loopDelay.disable()
   }
 
@@ -173,12 +187,22 @@ class Shard implements RunningShard, Registry {
     count(this.#ledger.counters, counter)
   }
 
-  #measureLoopDelay(): void {
-    // The monitor counts its own timer's resolution in.
-    const meanMs = this.#loopDelay.mean / 1e6 - 20
-    this.#ledger.counters[Counter.LOOP_DELAY_MS] = Number.isNaN(meanMs) ? 0 : Math.max(0, meanMs)
-    this.#loopDelay.reset()
+  #measure(): void {
+    const { counters } = this.#ledger
+    const delay = this.#loopDelay
+    counters[Counter.LOOP_DELAY_MS] = lateness(delay.mean)
+    counters[Counter.LOOP_DELAY_MAX_MS] = delay.count === 0 ? 0 : lateness(delay.max)
+    delay.reset()
+    const heap = getHeapStatistics()
+    counters[Counter.HEAP_USED] = heap.used_heap_size
+    counters[Counter.HEAP_SIZE] = heap.total_heap_size
+    counters[Counter.HEAP_LIMIT] = heap.heap_size_limit
   }
+}
+
+/** Milliseconds, of what the event loop's monitor says, in nanoseconds; NaN when it has not looked yet. */
+function lateness(ns: number): number {
+  return Number.isNaN(ns) ? 0 : Math.max(0, ns / 1e6 - LOOP_RESOLUTION_MS)
 }
 
 /** Fine enough for the shortest time-out, coarse enough not to wake an idle machine. */

@@ -20,8 +20,10 @@ export default async function runShard(task: ShardTask): Promise<void> {
     port.on('message', (message: ToShard) => {
       switch (message.type) {
         case 'socket':
+          shard.countHandoff(message.sentMs, 1)
           return shard.adoptSocket(message.socket, message.admission)
         case 'descriptors':
+          shard.countHandoff(message.sentMs, message.pairs.length / 2)
           return adoptAll(shard, message.pairs)
         case 'stop':
           shard.stop(message.code, message.timeoutMs).then(resolve, reject)

@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defineApp } from '../../src/app.js'
 import { frameError, PeerError } from '../../src/errors.js'
-import { MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
+import { createPrimaryCounters, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
+import { renderMetrics } from '../../src/operation/metrics.js'
 import { OPTIONS, type OptionRule } from '../../src/serve-options.js'
 
 const readme = readFileSync('README.md', 'utf8')
@@ -53,6 +54,8 @@ describe('the options in the README', () => {
     workers: 'cores (os.availableParallelism())',
     app: 'built-in',
     resourceLimits: "Node's",
+    metricsPath: 'none',
+    adminPort: 'none',
     path: 'any',
     origins: 'any',
     protocols: 'none',
@@ -135,6 +138,18 @@ describe('the error codes', () => {
       expect(rows(faults).get(error.code)?.[0]).toBe(String(error.closeCode))
     },
   )
+})
+
+describe('the metrics in docs/operations.md', () => {
+  const names = (text: string) =>
+    [...new Set(text.match(/\b(?:shardws|process)_[a-z_]+(?=[`{ ])/g))].toSorted()
+
+  test('are those that there are', () => {
+    const rendered = renderMetrics({ primary: createPrimaryCounters(), shards: [new Ledger().counters] })
+    const operations = readFileSync('docs/operations.md', 'utf8')
+    const families = Array.from(rendered.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name)
+    expect(names(section(operations, 'Metrics'))).toEqual(families.toSorted())
+  })
 })
 
 describe('links', () => {

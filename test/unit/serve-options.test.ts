@@ -18,6 +18,9 @@ describe('resolveOptions', () => {
       stopTimeoutMs: 10_000,
       startTimeoutMs: 30_000,
       logLevel: 'info',
+      metricsPath: undefined,
+      adminPort: undefined,
+      adminHost: '127.0.0.1',
       resourceLimits: undefined,
       connection: {
         path: undefined,
@@ -63,6 +66,12 @@ describe('resolveOptions', () => {
     ['logLevel', 'verbose'],
     ['host', ''],
     ['host', 5],
+    ['metricsPath', 'metrics'],
+    ['metricsPath', '/metrics?all'],
+    ['adminPort', 65_536],
+    ['adminPort', -1],
+    ['adminPort', '9001'],
+    ['adminHost', ''],
     ['path', 'chat'],
     ['path', '/chat?room=1'],
     ['path', '/a b'],
@@ -94,6 +103,10 @@ describe('resolveOptions', () => {
     ['protocols', ['chat.v1', 'chat']],
     ['resourceLimits', { maxOldGenerationSizeMb: 64, stackSizeMb: 2 }],
     ['host', '::'],
+    ['metricsPath', '/metrics'],
+    ['adminPort', 0],
+    ['adminPort', 65_535],
+    ['adminHost', '::1'],
   ] as const)('takes %s: %o', (name, value) => {
     expect(() => resolveOptions({ [name]: value })).not.toThrow()
   })
