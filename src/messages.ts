@@ -1,6 +1,7 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { MessagePort } from 'node:worker_threads'
 import type { Board } from './ledger.js'
+import type { LogRecord } from './log.js'
 import type { ConnectionOptions, LogLevel } from './options.js'
 
 /** What a shard is started with: the argument of its one, never-ending Piscina task. */
@@ -13,6 +14,8 @@ export interface ShardTask {
   app: string | undefined
   options: ConnectionOptions
   logLevel: LogLevel
+  /** Where the log goes: lines on stderr, or the logger that the primary has. */
+  logTo: 'text' | 'json' | 'logger'
   /** The codec, compiled once in the primary. */
   codecModule: WebAssembly.Module
   /** Memory of the shard's `Ledger`. */
@@ -38,5 +41,7 @@ export type FromShard =
   | { type: 'ready' }
   /** The application could not be loaded or started. The task then ends. */
   | { type: 'failed'; error: Error }
+  /** For the logger. */
+  | { type: 'log'; record: LogRecord }
   /** All connections have ended. The task then ends. */
   | { type: 'stopped' }

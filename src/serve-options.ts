@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
 import { OptionError } from './errors.js'
+import type { Logger } from './log.js'
 import type { Balance, ConnectionOptions, LogLevel } from './options.js'
 
 /** The part of the options that concerns the primary thread. */
@@ -35,8 +36,12 @@ export interface PrimaryOptions {
   stopTimeoutMs: number
   /** Milliseconds a shard has to load and start the application. 1 to 86,400,000, default 30000. */
   startTimeoutMs: number
-  /** What is written to stderr. Default `info`. */
+  /** What is written to stderr, or told to `logger`. Default `info`. */
   logLevel: LogLevel
+  /** Lines for people, or one object of JSON in each. Default `text`. */
+  logFormat: 'text' | 'json'
+  /** Takes the log, of the shards as well, instead of stderr: a pino logger, or an object like it. Default: none. */
+  logger: Logger | undefined
   /**
    * Path of the port at which a GET is answered with the metrics in Prometheus' text format, such as `/metrics`.
    * Default: none, since whoever can reach the port could read them.
@@ -102,6 +107,13 @@ export const OPTIONS = {
   stopTimeoutMs: integer(10_000, 0, DAY_MS, 'milliseconds that connections get to end when the server stops'),
   startTimeoutMs: integer(30_000, 1, DAY_MS, 'milliseconds a shard has to start the application'),
   logLevel: choice('info', ['silent', 'error', 'warn', 'info', 'debug'], 'what is written to stderr'),
+  logFormat: choice('text', ['text', 'json'], 'form of the lines on stderr'),
+  logger: other(
+    undefined,
+    'an object with the methods debug, info, warn and error',
+    isLogger,
+    'takes the log instead of stderr',
+  ),
   resourceLimits: other(
     undefined,
     `an object with any of ${Array.from(RESOURCE_MINIMA, ([name, least]) => `${name} (from ${least})`).join(', ')}`,
@@ -191,7 +203,7 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
   const { app, port, host, backlog, workers, balance, logLevel, resourceLimits, ...rest } =
     values as unknown as PrimaryOptions & ConnectionOptions
   const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...more } = rest
-  const { metricsPath, adminPort, adminHost, ...connection } = more
+  const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
   return {
     app: app === undefined ? undefined : appUrl(app),
     port,
@@ -204,6 +216,8 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     stopTimeoutMs,
     startTimeoutMs,
     logLevel,
+    logFormat,
+    logger,
     metricsPath,
     adminPort,
     adminHost,
@@ -266,6 +280,13 @@ function other(value: unknown, wants: string, test: (value: unknown) => boolean,
 
 function isNonEmptyString(value: unknown): boolean {
   return typeof value === 'string' && value.length > 0
+}
+
+function isLogger(value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  return ['debug', 'info', 'warn', 'error'].every(
+    level => typeof (value as Record<string, unknown>)[level] === 'function',
+  )
 }
 
 function isPath(value: unknown): boolean {

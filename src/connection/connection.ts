@@ -7,6 +7,7 @@ import { CloseCode, Opcode } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
 import { Backpressure, backpressureError } from './backpressure.js'
 import { Timed } from './deadlines.js'
+import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { isGivenUp, isPingDue, nextLook } from './liveness.js'
@@ -84,6 +85,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     count(counters, Counter.OPENED)
     this.#outbox.sendHead(response)
     this.#armIdle()
+    if (Diagnostics.OPEN.hasSubscribers) Diagnostics.OPEN.publish({ socket: this })
     if (app.open !== undefined) this.#call(app.open, NOTHING, false)
   }
 
@@ -191,10 +193,17 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     connections.delete(this)
     count(counters, closeCounter(machine.closeCode))
     count(counters, Counter.CLOSED)
+    const fault = machine.error?.code
+    const facts = { event: 'connection.closed', connection: this.id, code: machine.closeCode, fault }
     log(
       'debug',
-      `connection ${this.id} closed: ${machine.closeCode} ${machine.error?.code ?? machine.closeReason}`,
+      `connection ${this.id} closed: ${machine.closeCode} ${fault ?? ''}`.trimEnd(),
+      undefined,
+      facts,
     )
+    if (Diagnostics.CLOSE.hasSubscribers) {
+      Diagnostics.CLOSE.publish({ socket: this, code: machine.closeCode, reason: machine.closeReason })
+    }
     if (app.close === undefined) return
     try {
       const result = app.close(this, machine.closeCode, machine.closeReason)

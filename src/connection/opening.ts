@@ -8,6 +8,7 @@ import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
+import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { OpeningRequest } from './opening-request.js'
@@ -277,8 +278,18 @@ export class Opening extends Timed implements TransportOwner {
     this.#decision = undefined
     this.#stage = Stage.REFUSED
     count(counters, Counter.REFUSED)
-    count(counters, Counter.REFUSALS + refusalIndex(refusal instanceof Error ? refusal.code : undefined))
-    log('debug', `refused: ${refusal.status} ${refusal instanceof Error ? refusal.message : ''}`)
+    const { status } = refusal
+    const code = refusal instanceof Error ? refusal.code : undefined
+    count(counters, Counter.REFUSALS + refusalIndex(code))
+    log('debug', `refused: ${status} ${refusal instanceof Error ? refusal.message : ''}`, undefined, {
+      event: 'upgrade.refused',
+      status,
+      fault: code,
+    })
+    if (Diagnostics.REFUSED.hasSubscribers) {
+      const { remoteAddress, remotePort } = transport
+      Diagnostics.REFUSED.publish({ status, code, remoteAddress, remotePort })
+    }
     this.#outbox = new Outbox(this, transport, turn, counters)
     this.#outbox.sendHead(response)
     this.#outbox.endWhenEmpty()

@@ -1,5 +1,6 @@
 import { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
+import type { LogSink } from '../log.js'
 import { CloseCode } from '../rfc6455.js'
 import { type RunningShard, startShard } from '../shard/shard.js'
 import { closeHandle, type TcpHandle } from '../tcp-handle.js'
@@ -12,13 +13,16 @@ import type { CommonTask } from './thread-shard.js'
  */
 export class LocalLauncher implements ShardLauncher {
   readonly #task: CommonTask
+  readonly #toLogger: LogSink
 
-  constructor(task: CommonTask) {
+  constructor(task: CommonTask, toLogger: LogSink) {
     this.#task = task
+    this.#toLogger = toLogger
   }
 
   launch(index: number, ledger: Ledger): ShardProcess {
-    return new LocalShard(startShard({ ...this.#task, index, ledger: ledger.memory }), index)
+    const starting = startShard({ ...this.#task, index, ledger: ledger.memory }, this.#toLogger)
+    return new LocalShard(starting, index)
   }
 
   beginClose(): void {}

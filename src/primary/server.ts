@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +13,7 @@ import {
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
+import { createLog, createLoggerSink, createSink, type Log, type LogSink } from '../log.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
@@ -56,7 +58,7 @@ export interface CloseOptions {
 export interface ServerEvents {
   /**
    * A shard failed; its connections are lost, and another is started in its place. If nobody listens, the error is
-   * written to stderr.
+   * written to stderr. A `logger`, or JSON, gets it in any case.
    */
   shardError: [error: ShardError, index: number]
   /** `close` is done. */
@@ -73,6 +75,9 @@ export interface ServerParts {
   handoff?: HandoffWay
   backoff?: Backoff
 }
+
+/** For tracing tools, in the main thread: `{ error, index }`. */
+const CRASH = channel('shardws:shard:crash')
 
 const WORKER_FILE = fileURLToPath(new URL('../shard/worker.js', import.meta.url))
 
@@ -100,6 +105,7 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #needsKey: boolean
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
+  readonly #log: Log
   #listener: NetServer | undefined
   #address: AddressInfo | undefined
   #closed: Promise<void> | undefined
@@ -110,6 +116,7 @@ export class Server extends EventEmitter<ServerEvents> {
     ledgers: readonly Ledger[],
     board: Board,
     admin: Admin | undefined,
+    log: Log,
     backoff: Backoff,
   ) {
     super()
@@ -119,12 +126,15 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
     this.#counters = board.primary
     this.#admin = admin
+    this.#log = log
     this.#slots = ledgers.map((ledger, index) => new ShardSlot(index, this.#admission, ledger))
     this.#supervisor = new Supervisor({
       slots: this.#slots,
       launcher,
       startTimeoutMs: options.startTimeoutMs,
       backoff,
+      onReplaced: shard =>
+        this.#log('info', `shard ${shard} is ready again`, undefined, { event: 'shard.ready', shard }),
       onFailure: (error, index) => this.#report(error, index),
     })
   }
@@ -137,6 +147,9 @@ export class Server extends EventEmitter<ServerEvents> {
     const board: Board = { primary: createPrimaryCounters(), shards: ledgers.map(({ counters }) => counters) }
     board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
     const admin = await openAdmin(options, board)
+    const sink =
+      options.logger === undefined ? createSink(options.logFormat) : createLoggerSink(options.logger)
+    const log = createServerLog(options, sink)
     const task: CommonTask = {
       workers,
       app: options.app,
@@ -144,17 +157,24 @@ export class Server extends EventEmitter<ServerEvents> {
       board,
       metricsPath: options.metricsPath,
       logLevel: options.logLevel,
+      logTo: options.logger === undefined ? options.logFormat : 'logger',
       codecModule: compileCodec(),
     }
     let launcher: ShardLauncher
     if (openLine === undefined) {
       const { LocalLauncher } = await import('./local-shard.js')
-      launcher = new LocalLauncher(task)
-      warnOfLocalShard(options, parts.handoff ?? process.env.SHARDWS_HANDOFF)
+      launcher = new LocalLauncher(task, sink)
+      warnOfLocalShard(log, parts.handoff ?? process.env.SHARDWS_HANDOFF)
     } else {
-      launcher = new ThreadLauncher(parts.workerFile ?? WORKER_FILE, task, openLine, options.resourceLimits)
+      launcher = new ThreadLauncher(
+        parts.workerFile ?? WORKER_FILE,
+        task,
+        openLine,
+        options.resourceLimits,
+        sink,
+      )
     }
-    const server = new Server(options, launcher, ledgers, board, admin, parts.backoff ?? BACKOFF)
+    const server = new Server(options, launcher, ledgers, board, admin, log, parts.backoff ?? BACKOFF)
     try {
       await server.#supervisor.start()
     } catch (error) {
@@ -220,10 +240,12 @@ export class Server extends EventEmitter<ServerEvents> {
 
   async #close(code: number, timeoutMs: number): Promise<void> {
     this.#counters[PrimaryCounter.PHASE] = Phase.STOPPING
+    this.#log('info', 'the server stops', undefined, { event: 'server.stopping', code })
     // Accepted sockets are the shards', so that closing the listener does not wait for them.
     this.#listener?.close()
     await this.#supervisor.stop(code, timeoutMs)
     this.#admin?.close()
+    this.#log('info', 'the server has stopped', undefined, { event: 'server.stopped' })
     this.emit('close')
   }
 
@@ -239,6 +261,13 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#listener = listener
     this.#address = listener.address() as AddressInfo
     this.#counters[PrimaryCounter.PHASE] = Phase.SERVING
+    const { address } = this.#address
+    this.#log('info', `listening on ${address} port ${this.#address.port}`, undefined, {
+      event: 'server.listening',
+      address,
+      port: this.#address.port,
+      shards: this.#slots.length,
+    })
   }
 
   #accept(handle: TcpHandle): void {
@@ -274,14 +303,15 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   #report(error: ShardError, index: number): void {
-    if (this.listenerCount('shardError') > 0) {
-      this.emit('shardError', error, index)
-    } else if (this.#options.logLevel !== 'silent') {
-      const { cause } = error
+    if (CRASH.hasSubscribers) CRASH.publish({ error, index })
+    const isHeard = this.listenerCount('shardError') > 0
+    // On a terminal whoever listens says it as well.
+    if (!isHeard || !isForTerminal(this.#options)) {
       const sequel = this.#closed === undefined ? '; another takes its place' : ''
-      const stack = cause instanceof Error && cause.stack !== undefined ? `\n${cause.stack}` : ''
-      process.stderr.write(`shardws: ${error.message}${sequel}${stack}\n`)
+      const facts = { event: 'shard.crashed', shard: index, fault: error.code }
+      this.#log('error', `${error.message}${sequel}`, error.cause, facts)
     }
+    if (isHeard) this.emit('shardError', error, index)
   }
 }
 
@@ -295,14 +325,27 @@ async function openAdmin(
   return Admin.listen(adminPort, adminHost, board)
 }
 
+/** Text is for people, who see from the command when it listens and stops. */
+function isForTerminal({ logger, logFormat }: ResolvedOptions): boolean {
+  return logger === undefined && logFormat === 'text'
+}
+
+function createServerLog(options: ResolvedOptions, sink: LogSink): Log {
+  const log = createLog(options.logLevel, {}, sink)
+  if (!isForTerminal(options)) return log
+  return (level, text, error, facts) => {
+    if (level !== 'info') log(level, text, error, facts && { ...facts, shard: undefined })
+  }
+}
+
 let warned = false
 
-function warnOfLocalShard(options: ResolvedOptions, asked: string | undefined): void {
-  if (warned || options.logLevel === 'silent' || options.logLevel === 'error') return
+function warnOfLocalShard(log: Log, asked: string | undefined): void {
+  if (warned) return
   warned = true
   const why =
     asked === 'local'
       ? 'SHARDWS_HANDOFF is local'
       : 'this platform cannot hand sockets to threads (it needs Node 24.21, or koffi)'
-  process.stderr.write(`shardws: ${why}: one shard runs in the main thread\n`)
+  log('warn', `${why}: one shard runs in the main thread`, undefined, { event: 'handoff.missing' })
 }

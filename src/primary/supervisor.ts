@@ -24,6 +24,8 @@ export interface SupervisorOptions {
   /** Milliseconds from the start of a shard until it must be ready. */
   startTimeoutMs: number
   backoff: Backoff
+  /** A shard that was replaced is ready. */
+  onReplaced: (index: number) => void
   /** A shard failed after start-up. It is replaced, whatever is done about it. */
   onFailure: (error: ShardError, index: number) => void
 }
@@ -121,7 +123,8 @@ export class Supervisor {
       if (this.#stopping || late !== undefined || slot.process !== process) return
       slot.state = 'ready'
       readyAt = performance.now()
-      this.#starting?.ready(slot)
+      if (this.#starting === undefined) this.#options.onReplaced(slot.index)
+      else this.#starting.ready(slot)
     }
     const awaitEnd = async () => {
       const failure = await process.ended

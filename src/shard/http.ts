@@ -2,9 +2,10 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { createRequire } from 'node:module'
 import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
-import type { HttpEndpoint, Log } from '../connection/environment.js'
+import type { HttpEndpoint } from '../connection/environment.js'
 import { isPending, reportFailure } from '../connection/failure.js'
 import type { Board } from '../ledger.js'
+import type { Log } from '../log.js'
 import { answerMetrics, answerProbe, isReading, pathOf, respond } from '../operation/endpoints.js'
 import { VERSION } from '../rfc6455.js'
 

@@ -10,6 +10,7 @@ import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
 import { Counter, count, Histogram, Ledger, MAX_CONNECTIONS_PER_SHARD, observe } from '../ledger.js'
+import { createLog, createSink, type Log, type LogSink } from '../log.js'
 import type { ShardTask } from '../messages.js'
 import { monotonicMs } from '../monotonic.js'
 import type { ConnectionOptions } from '../options.js'
@@ -18,7 +19,6 @@ import { type TcpHandle, takeHandle } from '../tcp-handle.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
-import { createLog } from './log.js'
 import { findTransports, type OpenTransports, type SocketSource, type Transports } from './transports.js'
 
 /** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
@@ -50,14 +50,19 @@ export interface RunningShard {
 /**
  * Starts a shard in this thread: loads the application, then takes connections.
  *
+ * @param toLogger takes the log where `task.logTo` is `logger`
  * @throws whatever the application's module or its `start` throws
  */
-export async function startShard(task: Omit<ShardTask, 'port'>): Promise<RunningShard> {
-  const log = createLog(task.logLevel, `shard ${task.index}`)
+export async function startShard(
+  task: Omit<ShardTask, 'port'>,
+  toLogger: LogSink = () => {},
+): Promise<RunningShard> {
+  const sink = task.logTo === 'logger' ? toLogger : createSink(task.logTo)
+  const log = createLog(task.logLevel, { shard: task.index }, sink)
   const openTransports = await findTransports()
   const app = await loadApp(task.app, log)
   await app.start?.({ index: task.index, workers: task.workers })
-  return new Shard(task, app, openTransports)
+  return new Shard(task, app, openTransports, log)
 }
 
 class Shard implements RunningShard, Registry {
@@ -72,10 +77,9 @@ class Shard implements RunningShard, Registry {
   /** Told when the last connection has ended. */
   #emptied: (() => void) | undefined
 
-  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports) {
+  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports, log: Log) {
     const { options } = task
     const codec = new Codec(task.codecModule, MAX_CONNECTIONS_PER_SHARD)
-    const log = createLog(task.logLevel, `shard ${task.index}`)
     this.#app = app
     this.#ledger = new Ledger(task.ledger)
     this.#transports = openTransports(codec, this)
@@ -116,7 +120,7 @@ class Shard implements RunningShard, Registry {
       // Most likely it ended on its way.
       socket.destroy()
       this.ended(admission)
-      this.#environment.log('debug', 'a socket could not be adopted', error)
+      this.#environment.log('debug', 'a socket could not be adopted', error, { event: 'socket.lost' })
     }
   }
 
@@ -133,7 +137,7 @@ class Shard implements RunningShard, Registry {
     } catch (error) {
       closeDescriptor(fd)
       this.ended(admission)
-      this.#environment.log('warn', 'a socket could not be adopted', error)
+      this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
     }
   }
 

@@ -10,7 +10,10 @@ export default async function runShard(task: ShardTask): Promise<void> {
   const { port } = task
   let shard: RunningShard
   try {
-    shard = await startShard(task)
+    shard = await startShard(task, record => {
+      const error = record.error === undefined ? undefined : plain(record.error)
+      tell(port, { type: 'log', record: { ...record, error } })
+    })
   } catch (error) {
     tell(port, { type: 'failed', error: plain(error) })
     port.close()

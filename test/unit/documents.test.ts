@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { defineApp } from '../../src/app.js'
 import { frameError, PeerError } from '../../src/errors.js'
 import { createPrimaryCounters, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
+import { MAX_RECORDS_PER_SECOND } from '../../src/log.js'
 import { renderMetrics } from '../../src/operation/metrics.js'
 import { OPTIONS, type OptionRule } from '../../src/serve-options.js'
 
@@ -54,6 +55,7 @@ describe('the options in the README', () => {
     workers: 'cores (os.availableParallelism())',
     app: 'built-in',
     resourceLimits: "Node's",
+    logger: 'none',
     metricsPath: 'none',
     adminPort: 'none',
     path: 'any',
@@ -111,13 +113,12 @@ describe('the API', () => {
   })
 })
 
+const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'))
+
 describe('the error codes', () => {
   /** Not ours, not an error, or not told to anybody. The load generator has a help text of its own. */
   const OTHERS = /^ERR_(PARSE_ARGS|WORKER|HANDSHAKE|LOAD)_|^ERR_FRAME_NONE$/
 
-  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(name =>
-    name.endsWith('.ts'),
-  )
   const thrown = new Set(
     sources.flatMap(name =>
       Array.from(readFileSync(join('src', name), 'utf8').matchAll(/'(ERR_\w+)'/g), ([, code]) => code),
@@ -149,6 +150,27 @@ describe('the metrics in docs/operations.md', () => {
     const operations = readFileSync('docs/operations.md', 'utf8')
     const families = Array.from(rendered.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name)
     expect(names(section(operations, 'Metrics'))).toEqual(families.toSorted())
+  })
+})
+
+describe('docs/operations.md', () => {
+  const operations = readFileSync('docs/operations.md', 'utf8')
+  const all = sources.map(name => readFileSync(join('src', name), 'utf8')).join('\n')
+
+  test('has every event of the log, and no others', () => {
+    const logged = Array.from(all.matchAll(/event: '([a-z.]+)'/g), ([, event]) => event)
+    const documented = [...rows(section(operations, 'Log')).keys()].flatMap(names => names.split(', '))
+    expect(new Set(documented)).toEqual(new Set(logged))
+  })
+
+  test('has every diagnostics channel, and no others', () => {
+    const channels = Array.from(all.matchAll(/channel\('(shardws:[a-z:]+)'\)/g), ([, name]) => name)
+    const documented = Array.from(operations.matchAll(/`(shardws:[a-z:]+)`/g), ([, name]) => name)
+    expect(documented.toSorted()).toEqual(channels.toSorted())
+  })
+
+  test('names the most lines of a second', () => {
+    expect(operations).toContain(`at most ${MAX_RECORDS_PER_SECOND} lines a second`)
   })
 })
 
