@@ -32,8 +32,8 @@ export type ToShard =
   | { type: 'socket'; socket: NetSocket; admission: number; sentMs: number }
   /** Duplicated descriptors of accepted sockets, now the shard's: for each its number and that of its admission. */
   | { type: 'descriptors'; pairs: number[]; sentMs: number }
-  /** Take no more; close all with `code`; after `timeoutMs` cut what is left. */
-  | { type: 'stop'; code: number; timeoutMs: number }
+  /** Take no more; close all with `code` over `spreadMs`; `timeoutMs` after that cut what is left. */
+  | { type: 'stop'; code: number; timeoutMs: number; spreadMs: number }
 
 /** Shard to primary. */
 export type FromShard =

@@ -34,6 +34,11 @@ export interface PrimaryOptions {
   maxConnectionsPerIp: number
   /** Milliseconds that `close` gives the connections and the application to end. 0 to 86,400,000, default 10000. */
   stopTimeoutMs: number
+  /**
+   * Milliseconds over which `close` spreads the closing of the connections, so that they do not all come back in one
+   * second; `stopTimeoutMs` begins after it. 0 to 86,400,000, default 0: all at once.
+   */
+  closeSpreadMs: number
   /** Milliseconds a shard has to load and start the application. 1 to 86,400,000, default 30000. */
   startTimeoutMs: number
   /** What is written to stderr, or told to `logger`. Default `info`. */
@@ -105,6 +110,12 @@ export const OPTIONS = {
   maxConnections: integer(1_000_000, 1, 10_000_000, 'connections at a time'),
   maxConnectionsPerIp: integer(0, 0, 10_000_000, 'connections at a time from one client; 0 for no limit'),
   stopTimeoutMs: integer(10_000, 0, DAY_MS, 'milliseconds that connections get to end when the server stops'),
+  closeSpreadMs: integer(
+    0,
+    0,
+    DAY_MS,
+    'milliseconds over which connections are closed when the server stops',
+  ),
   startTimeoutMs: integer(30_000, 1, DAY_MS, 'milliseconds a shard has to start the application'),
   logLevel: choice('info', ['silent', 'error', 'warn', 'info', 'debug'], 'what is written to stderr'),
   logFormat: choice('text', ['text', 'json'], 'form of the lines on stderr'),
@@ -202,7 +213,7 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
   }
   const { app, port, host, backlog, workers, balance, logLevel, resourceLimits, ...rest } =
     values as unknown as PrimaryOptions & ConnectionOptions
-  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...more } = rest
+  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = rest
   const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
   return {
     app: app === undefined ? undefined : appUrl(app),
@@ -214,6 +225,7 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     maxConnections,
     maxConnectionsPerIp,
     stopTimeoutMs,
+    closeSpreadMs,
     startTimeoutMs,
     logLevel,
     logFormat,

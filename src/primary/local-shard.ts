@@ -59,14 +59,14 @@ class LocalShard implements ShardProcess {
     return true
   }
 
-  stop(code: number, timeoutMs: number): void {
+  stop(code: number, timeoutMs: number, spreadMs: number): void {
     this.#stopping = true
-    void this.#stop(code, timeoutMs)
+    void this.#stop(code, timeoutMs, spreadMs)
   }
 
   /** Of a thread's own code nothing can be cut short: what goes on in it goes on. */
   kill(): void {
-    if (!this.#stopping) this.stop(CloseCode.GOING_AWAY, 0)
+    if (!this.#stopping) this.stop(CloseCode.GOING_AWAY, 0, 0)
     this.#end(new ShardError('ERR_SHARD_KILLED', `shard ${this.#index} was terminated`))
   }
 
@@ -79,9 +79,9 @@ class LocalShard implements ShardProcess {
     }
   }
 
-  async #stop(code: number, timeoutMs: number): Promise<void> {
+  async #stop(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
     try {
-      await this.#shard?.stop(code, timeoutMs)
+      await this.#shard?.stop(code, timeoutMs, spreadMs)
       this.#end(undefined)
     } catch (error) {
       this.#fail('ERR_SHARD_CRASHED', 'the application failed to stop in', error)

@@ -51,6 +51,8 @@ export interface ServerStats {
 export interface CloseOptions {
   /** Milliseconds that the connections and the application get to end. Default: the option `stopTimeoutMs`. */
   timeoutMs?: number | undefined
+  /** Milliseconds over which the connections are closed, before `timeoutMs`. Default: the option `closeSpreadMs`. */
+  spreadMs?: number | undefined
   /** The close code that clients get. Default 1001 (going away). */
   code?: number | undefined
 }
@@ -225,25 +227,23 @@ export class Server extends EventEmitter<ServerEvents> {
    * @throws OptionError (`ERR_OPTION`) for a bad time or close code
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const { timeoutMs = this.#options.stopTimeoutMs, code = CloseCode.GOING_AWAY } = options
-    const { min, max } = OPTIONS.stopTimeoutMs
-    if (!Number.isInteger(timeoutMs) || timeoutMs < min || timeoutMs > max) {
-      const range = describeRange('stopTimeoutMs')
-      throw new OptionError('ERR_OPTION', `timeoutMs must be ${range}, not ${String(timeoutMs)}`)
-    }
+    const { stopTimeoutMs, closeSpreadMs } = this.#options
+    const { timeoutMs = stopTimeoutMs, spreadMs = closeSpreadMs, code = CloseCode.GOING_AWAY } = options
+    checkTime('timeoutMs', timeoutMs, 'stopTimeoutMs')
+    checkTime('spreadMs', spreadMs, 'closeSpreadMs')
     if (!isValidCloseCode(code)) {
       throw new OptionError('ERR_OPTION', `code must be a close code that may be sent, not ${String(code)}`)
     }
-    this.#closed ??= this.#close(code, timeoutMs)
+    this.#closed ??= this.#close(code, timeoutMs, spreadMs)
     return this.#closed
   }
 
-  async #close(code: number, timeoutMs: number): Promise<void> {
+  async #close(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
     this.#counters[PrimaryCounter.PHASE] = Phase.STOPPING
     this.#log('info', 'the server stops', undefined, { event: 'server.stopping', code })
     // Accepted sockets are the shards', so that closing the listener does not wait for them.
     this.#listener?.close()
-    await this.#supervisor.stop(code, timeoutMs)
+    await this.#supervisor.stop(code, timeoutMs, spreadMs)
     this.#admin?.close()
     this.#log('info', 'the server has stopped', undefined, { event: 'server.stopped' })
     this.emit('close')
@@ -313,6 +313,12 @@ export class Server extends EventEmitter<ServerEvents> {
     }
     if (isHeard) this.emit('shardError', error, index)
   }
+}
+
+function checkTime(name: string, ms: number, option: 'stopTimeoutMs' | 'closeSpreadMs'): void {
+  const { min, max } = OPTIONS[option]
+  if (Number.isInteger(ms) && ms >= min && ms <= max) return
+  throw new OptionError('ERR_OPTION', `${name} must be ${describeRange(option)}, not ${String(ms)}`)
 }
 
 /** HTTP is loaded only when it is wanted. */

@@ -75,21 +75,21 @@ export class Supervisor {
   }
 
   /**
-   * Asks all shards to close their connections with `code` and resolves when all have ended, at the latest a moment
-   * after `timeoutMs`.
+   * Asks all shards to close their connections with `code`, spread over `spreadMs`, and resolves when all have ended, at
+   * the latest a moment after `spreadMs` and `timeoutMs`.
    */
-  async stop(code: number, timeoutMs: number): Promise<void> {
+  async stop(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
     this.#stopping = true
     this.#options.launcher.beginClose()
     const endings: Promise<unknown>[] = []
     for (const slot of this.#options.slots) {
       if (slot.process === undefined) continue
       endings.push(slot.process.ended)
-      if (slot.state === 'ready') slot.process.stop(code, timeoutMs)
+      if (slot.state === 'ready') slot.process.stop(code, timeoutMs, spreadMs)
       else slot.process.kill()
       slot.state = 'stopping'
     }
-    await within(timeoutMs + GRACE_MS, Promise.all(endings))
+    await within(spreadMs + timeoutMs + GRACE_MS, Promise.all(endings))
     await this.#end()
   }
 

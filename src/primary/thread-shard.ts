@@ -85,11 +85,11 @@ class ThreadShard implements ShardProcess {
     return this.#line.send(handle, admission)
   }
 
-  stop(code: number, timeoutMs: number): void {
+  stop(code: number, timeoutMs: number, spreadMs: number): void {
     this.#stopping = true
     // What was accepted before is told the close code, too.
     this.#line.flush()
-    const message: ToShard = { type: 'stop', code, timeoutMs }
+    const message: ToShard = { type: 'stop', code, timeoutMs, spreadMs }
     this.#port.postMessage(message)
   }
 

@@ -19,6 +19,7 @@ import { type TcpHandle, takeHandle } from '../tcp-handle.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
+import { spread } from './spread.js'
 import { findTransports, type OpenTransports, type SocketSource, type Transports } from './transports.js'
 
 /** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
@@ -41,10 +42,10 @@ export interface RunningShard {
   /** Takes a descriptor of an accepted socket; it is the shard's from here on. */
   adoptDescriptor(fd: number, admission: number): void
   /**
-   * Takes no more, closes all connections with `code`, waits for their end, at most `timeoutMs`, and cuts what is
-   * left.
+   * Takes no more, closes all connections with `code`, over `spreadMs` (0 by default), waits for their end, after that
+   * at most `timeoutMs`, and cuts what is left.
    */
-  stop(code: number, timeoutMs: number): Promise<void>
+  stop(code: number, timeoutMs: number, spreadMs?: number): Promise<void>
 }
 
 /**
@@ -141,12 +142,13 @@ class Shard implements RunningShard, Registry {
     }
   }
 
-  async stop(code: number, timeoutMs: number): Promise<void> {
+  async stop(code: number, timeoutMs: number, spreadMs = 0): Promise<void> {
     const environment = this.#environment
     environment.stopping = true
     this.#http.stop()
     for (const opening of environment.openings) opening.stop()
-    for (const connection of environment.connections) connection.close(code)
+    const close = (connection: Connection): void => connection.close(code)
+    await spread([...environment.connections], spreadMs, close, () => this.#isEmpty)
     await this.#empty(timeoutMs)
     for (const opening of environment.openings) opening.terminate()
     for (const connection of environment.connections) connection.terminate()
@@ -164,14 +166,17 @@ class Shard implements RunningShard, Registry {
   ended(admission: number): void {
     this.#count(Counter.ENDED)
     this.#ledger.release(admission)
+    if (this.#emptied !== undefined && this.#isEmpty) this.#emptied()
+  }
+
+  get #isEmpty(): boolean {
     const { counters } = this.#ledger
-    if (this.#emptied !== undefined && counters[Counter.ADOPTED] === counters[Counter.ENDED]) this.#emptied()
+    return counters[Counter.ADOPTED] === counters[Counter.ENDED]
   }
 
   /** Waits until there is no connection, but not longer than `timeoutMs`. */
   async #empty(timeoutMs: number): Promise<void> {
-    const { counters } = this.#environment
-    if (counters[Counter.ADOPTED] === counters[Counter.ENDED]) return
+    if (this.#isEmpty) return
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, timeoutMs)
       this.#emptied = () => {

@@ -29,7 +29,7 @@ export default async function runShard(task: ShardTask): Promise<void> {
           shard.countHandoff(message.sentMs, message.pairs.length / 2)
           return adoptAll(shard, message.pairs)
         case 'stop':
-          shard.stop(message.code, message.timeoutMs).then(resolve, reject)
+          shard.stop(message.code, message.timeoutMs, message.spreadMs).then(resolve, reject)
       }
     })
     tell(port, { type: 'ready' })

@@ -266,6 +266,37 @@ test('the probes follow the server to its end', async () => {
   await expect(fetchText(adminPort, '/healthz')).rejects.toThrow('ECONNREFUSED')
 })
 
+test('a stop that is spread closes a like share in each part of its time, and serves the others', async () => {
+  const { adminPort, port } = await start()
+  const clients: WireClient[] = []
+  for (let client = 0; client < 40; client++) clients.push(await WireClient.open(port))
+  const begin = performance.now()
+  const ends = Promise.all(
+    clients.map(async client => {
+      let answers = 0
+      let next = await client.frame()
+      for (; next.opcode !== CLOSE; next = await client.frame()) answers++
+      const ms = performance.now() - begin
+      await closeWith(client, 1001)
+      return { code: next.payload.readUInt16BE(0), answers, ms }
+    }),
+  )
+  const closed = server.close({ spreadMs: 1000 })
+  expect((await fetchText(adminPort, '/readyz')).status).toBe(503)
+  await until('some are closed', async () => total(await scrape(adminPort), 'shardws_connections') < 35)
+  const last = clients.at(-1) as WireClient
+  // The answer comes before the Close frame.
+  last.sendText('served')
+  const seen = await ends
+  await soon('the end', closed)
+  expect(seen.map(({ answers }) => answers)).toEqual([...Array.from({ length: 39 }, () => 0), 1])
+  expect(new Set(seen.map(({ code }) => code))).toEqual(new Set([1001]))
+  const times = seen.map(({ ms }) => ms).toSorted((a, b) => a - b)
+  expect(times[39]).toBeGreaterThan(950)
+  expect(times[19]).toBeGreaterThan(350)
+  expect(times[39] - times[0]).toBeGreaterThan(700)
+})
+
 test('an admin port that is in use rejects', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')

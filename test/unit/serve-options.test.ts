@@ -16,6 +16,7 @@ describe('resolveOptions', () => {
       maxConnections: 1_000_000,
       maxConnectionsPerIp: 0,
       stopTimeoutMs: 10_000,
+      closeSpreadMs: 0,
       startTimeoutMs: 30_000,
       logLevel: 'info',
       logFormat: 'text',

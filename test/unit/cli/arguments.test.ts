@@ -20,6 +20,7 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   maxConnections: ['--max-connections', '7', 7],
   maxConnectionsPerIp: ['--max-connections-per-ip', '8', 8],
   stopTimeoutMs: ['--stop-timeout-ms', '9', 9],
+  closeSpreadMs: ['--close-spread-ms', '33', 33],
   startTimeoutMs: ['--start-timeout-ms', '10', 10],
   logLevel: ['--log-level', 'debug', 'debug'],
   logFormat: ['--log-format', 'json', 'json'],
