@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defineApp } from '../../src/app.js'
+import { parseArguments } from '../../src/cli/arguments.js'
 import { frameError, PeerError } from '../../src/errors.js'
 import { createPrimaryCounters, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
 import { MAX_RECORDS_PER_SECOND } from '../../src/log.js'
@@ -167,6 +168,17 @@ describe('docs/operations.md', () => {
     const channels = Array.from(all.matchAll(/channel\('(shardws:[a-z:]+)'\)/g), ([, name]) => name)
     const documented = Array.from(operations.matchAll(/`(shardws:[a-z:]+)`/g), ([, name]) => name)
     expect(documented.toSorted()).toEqual(channels.toSorted())
+  })
+
+  test('has a unit for systemd whose command line is right, and which waits long enough', () => {
+    const unit = readFileSync('deploy/shardws.service', 'utf8')
+    const words = /^ExecStart=\S+ \S+ (.*)$/m.exec(unit)?.[1].split(' ') ?? []
+    const command = parseArguments(words)
+    expect(command).toMatchObject({ kind: 'serve', options: { app: 'app.mjs' } })
+    const { closeSpreadMs = 0, stopTimeoutMs = OPTIONS.stopTimeoutMs.default } =
+      command.kind === 'serve' ? command.options : {}
+    const waits = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) * 1000
+    expect(waits).toBeGreaterThan(closeSpreadMs + stopTimeoutMs)
   })
 
   test('names the most lines of a second', () => {
