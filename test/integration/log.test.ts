@@ -156,7 +156,9 @@ describe('diagnostics channels', () => {
   test('tell of connections and refusals in the shard, of crashes in the main thread', async () => {
     const heard: Record<string, unknown>[] = []
     const channel = new BroadcastChannel('traced-app')
-    channel.onmessage = event => heard.push((event as { data: Record<string, unknown> }).data)
+    channel.addEventListener('message', event =>
+      heard.push((event as MessageEvent<Record<string, unknown>>).data),
+    )
     const crashes: { error: { code: string }; index: number }[] = []
     const onCrash = (message: unknown) => crashes.push(message as (typeof crashes)[number])
     subscribe('shardws:shard:crash', onCrash)

@@ -52,13 +52,10 @@ describe('spread', () => {
   })
 
   it('ends when there is nothing at all', async () => {
-    const spreading = spread(
-      [],
-      10,
-      () => {},
-      () => false,
-    )
+    const never = vi.fn<() => void>()
+    const spreading = spread([], 10, never, () => false)
     vi.advanceTimersByTime(20)
     await spreading
+    expect(never).not.toHaveBeenCalled()
   })
 })
