@@ -297,6 +297,18 @@ test('a stop that is spread closes a like share in each part of its time, and se
   expect(times[39] - times[0]).toBeGreaterThan(700)
 })
 
+test('the admin port takes 100 connections at a time', async () => {
+  const { adminPort } = await start()
+  const idlers: WireClient[] = []
+  for (let idler = 0; idler < 100; idler++) idlers.push(await WireClient.connect(adminPort))
+  const another = await WireClient.connect(adminPort)
+  await soon('the end', another.ended())
+  expect(idlers.map(idler => idler.ending)).toEqual(idlers.map(() => undefined))
+  idlers[0].reset()
+  await until('there is room again', () => fetchText(adminPort, '/healthz').then(Boolean, () => false))
+  for (const idler of idlers) idler.socket.destroy()
+})
+
 test('an admin port that is in use rejects', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
