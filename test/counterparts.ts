@@ -13,6 +13,7 @@ export interface Counterpart {
 export const counterparts = {
   chromium: { reason: 'Chromium is not installed', debianPackage: 'chromium' },
   pythonWebsockets: { reason: 'websockets for Python is not installed', debianPackage: 'python3-websockets' },
+  promtool: { reason: 'promtool is not installed', debianPackage: 'prometheus' },
 } as const satisfies Record<string, Counterpart>
 
 /** Installs every counterpart, on Debian and its relatives. */
@@ -31,9 +32,18 @@ function isExecutable(path: string): boolean {
 
 /** Path of the Chromium to test with, undefined where there is none. */
 export function chromiumPath(): string | undefined {
+  return inPath('chromium')
+}
+
+/** Path of Prometheus' tool that checks metrics, undefined where there is none. */
+export function promtool(): string | undefined {
+  return inPath('promtool')
+}
+
+function inPath(name: string): string | undefined {
   return (process.env.PATH ?? '')
     .split(delimiter)
-    .map(directory => join(directory, 'chromium'))
+    .map(directory => join(directory, name))
     .find(isExecutable)
 }
 
