@@ -3,6 +3,11 @@ import { OptionError } from '../errors.js'
 import { describeRange, resolveOptions, type ServeOptions } from '../serve-options.js'
 import { FLAGS } from './flags.js'
 
+/** Flags that may stand alone. */
+const BARE: ReadonlySet<string> = new Set(
+  FLAGS.filter(({ isBare }) => isBare).map(({ name }) => `--${name}`),
+)
+
 /** What a command line asks for. */
 export type Command = { kind: 'help' } | { kind: 'version' } | { kind: 'serve'; options: ServeOptions }
 
@@ -44,7 +49,7 @@ interface Split {
 function split(args: readonly string[]): Split {
   try {
     return parseArgs({
-      args: [...args],
+      args: args.map(argument => (BARE.has(argument) ? `${argument}=true` : argument)),
       allowPositionals: true,
       options: {
         help: { type: 'boolean', short: 'h' },

@@ -7,13 +7,15 @@ export interface Flag {
   name: string
   /** What stands for the value in the help text. */
   placeholder: string
+  /** Whether it may stand alone, which then means `true`; a value is behind `=` only. */
+  isBare?: boolean
   /** Whether the flag may be given several times, each adding to the ones before. */
   isList: boolean
   /** Makes the option's value; what it can't make sense of becomes something that the option does not accept. */
   parse: (texts: readonly string[]) => unknown
 }
 
-type Form = Pick<Flag, 'placeholder' | 'isList' | 'parse'>
+type Form = Pick<Flag, 'placeholder' | 'isBare' | 'isList' | 'parse'>
 
 type OtherName = {
   [Name in OptionName]: (typeof OPTIONS)[Name]['kind'] extends 'other' ? Name : never
@@ -33,18 +35,21 @@ const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
   path: word('</path>'),
   origins: LIST,
   protocols: LIST,
+  perMessageDeflate: {
+    placeholder: '<name=value,...>',
+    isBare: true,
+    isList: true,
+    parse: texts => {
+      const text = texts.join(',')
+      if (text === 'true' || text === 'false') return text === 'true'
+      return Object.fromEntries(pairs(texts).map(([name, value]) => [name, parseSetting(value)]))
+    },
+  },
   resourceLimits: {
     placeholder: '<name=n,...>',
     isList: true,
     parse: texts =>
-      Object.fromEntries(
-        texts
-          .flatMap(list => list.split(','))
-          .map(pair => {
-            const [name, value] = pair.split('=', 2) as [string, string | undefined]
-            return [name.trim(), parseInteger(value)]
-          }),
-      ),
+      Object.fromEntries(pairs(texts).map(([name, value]) => [name, parseInteger(value)])),
   },
 }
 
@@ -73,6 +78,21 @@ function form(option: Exclude<OptionName, 'app'>): Form {
 
 function word(placeholder: string): Form {
   return { placeholder, isList: false, parse: ([value]) => value }
+}
+
+/** `a=1,b=2`, in one text or several. */
+function pairs(texts: readonly string[]): (readonly [name: string, value: string | undefined])[] {
+  return texts
+    .flatMap(list => list.split(','))
+    .map(pair => {
+      const [name, value] = pair.split('=', 2) as [string, string | undefined]
+      return [name.trim(), value]
+    })
+}
+
+function parseSetting(text: string | undefined): unknown {
+  const word = text?.trim()
+  return word === 'true' || word === 'false' ? word === 'true' : parseInteger(text)
 }
 
 function parseInteger(digits: string | undefined): number {

@@ -2,6 +2,7 @@ import type { Socket as NetSocket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { App } from '../app.js'
 import { Codec } from '../codec/codec.js'
+import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
 import type { Environment } from '../connection/environment.js'
@@ -75,10 +76,13 @@ class Shard implements RunningShard, Registry {
     this.#transports = openTransports(codec, this)
     this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log)
     this.#deadlines = new Deadlines(tickMs(options))
+    const { maxPayload, perMessageDeflate } = options
     this.#environment = {
       app,
       options,
       codec,
+      compression:
+        perMessageDeflate && new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines),
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
       deadlines: this.#deadlines,
@@ -136,6 +140,7 @@ class Shard implements RunningShard, Registry {
     // The `close` hooks come before `stop`.
     await this.#empty(CUT_MS)
     await this.#app.stop?.()
+    this.#environment.compression?.close()
     this.#deadlines.stop()
     this.#transports.close()
     clearInterval(this.#loopDelayTimer)

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { type App, defineApp, type MessageApp } from '../../src/app.js'
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
+import { Compression } from '../../src/connection/compression.js'
 import { Connection } from '../../src/connection/connection.js'
 import { Deadlines } from '../../src/connection/deadlines.js'
 import type { Environment } from '../../src/connection/environment.js'
@@ -31,9 +32,13 @@ export class MemoryShard {
   constructor(app: TestApp = {}, options: Partial<ConnectionOptions> = {}, slots = 8) {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
+    const all = { ...resolveOptions({}).connection, ...options }
     this.environment = {
       app: defineApp(app as App<unknown>),
-      options: { ...resolveOptions({}).connection, ...options },
+      options: all,
+      compression:
+        all.perMessageDeflate &&
+        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines),
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
