@@ -3,11 +3,6 @@ import { OptionError } from '../errors.js'
 import { describeRange, resolveOptions, type ServeOptions } from '../serve-options.js'
 import { FLAGS } from './flags.js'
 
-/** Flags that may stand alone. */
-const BARE: ReadonlySet<string> = new Set(
-  FLAGS.filter(({ isBare }) => isBare).map(({ name }) => `--${name}`),
-)
-
 /** What a command line asks for. */
 export type Command = { kind: 'help' } | { kind: 'version' } | { kind: 'serve'; options: ServeOptions }
 
@@ -49,7 +44,7 @@ interface Split {
 function split(args: readonly string[]): Split {
   try {
     return parseArgs({
-      args: args.map(argument => (BARE.has(argument) ? `${argument}=true` : argument)),
+      args: args.map((argument, index) => withValue(argument, args[index + 1])),
       allowPositionals: true,
       options: {
         help: { type: 'boolean', short: 'h' },
@@ -62,6 +57,12 @@ function split(args: readonly string[]): Split {
   } catch (error) {
     return refuse(explain(error as NodeJS.ErrnoException))
   }
+}
+
+/** A flag that may stand alone, and does, gets the value that this means. */
+function withValue(argument: string, next = ''): string {
+  const form = FLAGS.find(({ name }) => argument === `--${name}`)?.value
+  return form === undefined || form.test(next) ? argument : `${argument}=true`
 }
 
 /** Node's own texts take several lines and speak of programming. */

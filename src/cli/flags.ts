@@ -7,15 +7,15 @@ export interface Flag {
   name: string
   /** What stands for the value in the help text. */
   placeholder: string
-  /** Whether it may stand alone, which then means `true`; a value is behind `=` only. */
-  isBare?: boolean
+  /** Where it may stand alone, which means `true`: what follows is its value only if it looks like this. */
+  value?: RegExp
   /** Whether the flag may be given several times, each adding to the ones before. */
   isList: boolean
   /** Makes the option's value; what it can't make sense of becomes something that the option does not accept. */
   parse: (texts: readonly string[]) => unknown
 }
 
-type Form = Pick<Flag, 'placeholder' | 'isBare' | 'isList' | 'parse'>
+type Form = Pick<Flag, 'placeholder' | 'value' | 'isList' | 'parse'>
 
 type OtherName = {
   [Name in OptionName]: (typeof OPTIONS)[Name]['kind'] extends 'other' ? Name : never
@@ -36,8 +36,8 @@ const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
   origins: LIST,
   protocols: LIST,
   perMessageDeflate: {
-    placeholder: '<name=value,...>',
-    isBare: true,
+    placeholder: '[a=n,...]',
+    value: /^(?:true|false)$|^[A-Za-z]+=/,
     isList: true,
     parse: texts => {
       const text = texts.join(',')

@@ -38,12 +38,8 @@ ${paragraph(
 function describe(flag: Flag): string {
   const rule: OptionRule = OPTIONS[flag.option]
   const facts = [range(rule), defaultOf(flag, rule)].filter(fact => fact !== '').join('; ')
-  const lines = entry(usage(flag), inFlags(rule.text))
+  const lines = entry(`--${flag.name} ${flag.placeholder}`, inFlags(rule.text))
   return facts === '' ? lines : `${lines}\n${entry('', `(${facts})`)}`
-}
-
-function usage({ name, placeholder, isBare }: Flag): string {
-  return isBare === true ? `--${name}[=...]` : `--${name} ${placeholder}`
 }
 
 /** Options that a text mentions are flags here. */

@@ -8,6 +8,7 @@ import { Deadlines } from '../../src/connection/deadlines.js'
 import type { Environment } from '../../src/connection/environment.js'
 import { Opening } from '../../src/connection/opening.js'
 import { Turn } from '../../src/connection/turn.js'
+import type { DeflateAgreement } from '../../src/handshake/deflate.js'
 import { Counter, Ledger } from '../../src/ledger.js'
 import type { ConnectionOptions } from '../../src/options.js'
 import { Payloads } from '../../src/protocol/payloads.js'
@@ -58,16 +59,17 @@ export class MemoryShard {
   }
 
   /** An open connection, its opening handshake left out. */
-  connect(data?: unknown): { connection: Connection; transport: MemoryTransport } {
+  connect(data?: unknown, deflate?: DeflateAgreement): { connection: Connection; transport: MemoryTransport } {
     const { environment } = this
     const slot = this.codec.acquire(
       'server',
       environment.options.maxPayload,
       environment.options.maxFragments,
+      deflate !== undefined,
     )
     const transport = new MemoryTransport(this.codec, undefined as never)
     const request = { url: '/', headers: {}, remoteAddress: '192.0.2.1', remotePort: 4242 }
-    const connection = new Connection(environment, transport, slot, request, '', data)
+    const connection = new Connection(environment, transport, slot, request, '', data, deflate)
     connection.begin('')
     return { connection, transport }
   }
