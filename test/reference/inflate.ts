@@ -43,7 +43,7 @@ const FIXED_DISTANCES = codeOf(Array.from({ length: 30 }, () => 5))
  */
 export function inflateMessage(message: Uint8Array, history: Uint8Array = Buffer.alloc(0)): Inflated {
   const input = Buffer.concat([message, Buffer.of(0, 0, 0xff, 0xff)])
-  const output = [...history]
+  const output = Array.from(history)
   let at = 0
   let farthest = 0
 
