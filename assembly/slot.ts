@@ -48,13 +48,7 @@ export function slotAt(index: u32): usize {
 }
 
 /** Begins a connection. Whatever the slot's memory was used for before has no influence. */
-export function openSlot(
-  slot: usize,
-  role: u32,
-  maxPayload: f64,
-  maxFragments: u32,
-  deflate: u32,
-): void {
+export function openSlot(slot: usize, role: u32, maxPayload: f64, maxFragments: u32, deflate: u32): void {
   memory.fill(slot, 0, SLOT_SIZE)
   // The length of a frame is below 2^63 (RFC 6455 5.2), so that the sum of two never wraps in 64 bits.
   store<u64>(slot, maxPayload < <f64>i64.MAX_VALUE ? <u64>maxPayload : i64.MAX_VALUE, MAX_PAYLOAD)

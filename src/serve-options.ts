@@ -49,7 +49,8 @@ type Loose<Options> = { [Name in keyof Options]?: Options[Name] | undefined }
 
 /** Every option of `serve`. What is left out, or undefined, has its default. */
 export interface ServeOptions
-  extends Loose<PrimaryOptions>, Loose<Omit<ConnectionOptions, 'perMessageDeflate'>> {
+  extends Loose<PrimaryOptions>,
+    Loose<Omit<ConnectionOptions, 'perMessageDeflate'>> {
   /** Compression of messages (RFC 7692). `true` is `{}`. Default `false`: none. */
   perMessageDeflate?: boolean | Loose<DeflateOptions> | undefined
 }

@@ -48,8 +48,7 @@ const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
   resourceLimits: {
     placeholder: '<name=n,...>',
     isList: true,
-    parse: texts =>
-      Object.fromEntries(pairs(texts).map(([name, value]) => [name, parseInteger(value)])),
+    parse: texts => Object.fromEntries(pairs(texts).map(([name, value]) => [name, parseInteger(value)])),
   },
 }
 

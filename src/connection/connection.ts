@@ -110,11 +110,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     return this.#outbox.bufferedAmount
   }
 
-  send(
-    data: string | ArrayBufferLike | ArrayBufferView,
-    binary?: boolean,
-    compress?: boolean,
-  ): SendStatus {
+  send(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean, compress?: boolean): SendStatus {
     if (this.#deflater?.takes(data, compress) === true) return this.#sendCompressed(data, binary)
     const outbox = this.#outbox
     if (typeof data === 'string') {

@@ -1,6 +1,6 @@
 import type { DeflateAgreement } from '../handshake/deflate.js'
-import { asBytes } from './payload.js'
 import type { Compression } from './compression.js'
+import { asBytes } from './payload.js'
 import { SYNC_FLUSH } from './zlib-stream.js'
 
 /** 00 00 FF FF, which is not sent (RFC 7692 7.2.1). */

@@ -195,7 +195,8 @@ export class Protocol {
         case Opcode.BINARY:
           if (this.state !== State.OPEN) break
           if ((word & EVENT_WHOLE_MASK) === EVENT_WHOLE) this.#deliver(word, start, start + length)
-          else if ((word & EVENT_COMPRESSED) !== 0) this.#receiveCompressed(word, start, length, events[at + 3])
+          else if ((word & EVENT_COMPRESSED) !== 0)
+            this.#receiveCompressed(word, start, length, events[at + 3])
           else this.#receivePart(word, start, length, events[at + 3])
           break
         case EVENT_ERROR:

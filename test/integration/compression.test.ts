@@ -27,7 +27,10 @@ const MESSAGES: (string | Buffer)[] = [
 
 async function connect(port: number, options: ClientOptions): Promise<{ client: WebSocket; agreed: string }> {
   const client = new WebSocket(`ws://127.0.0.1:${port}/`, options)
-  const [[response]] = await soon('the client is open', Promise.all([once(client, 'upgrade'), once(client, 'open')]))
+  const [[response]] = await soon(
+    'the client is open',
+    Promise.all([once(client, 'upgrade'), once(client, 'open')]),
+  )
   return { client, agreed: String(response.headers['sec-websocket-extensions']) }
 }
 
@@ -36,7 +39,10 @@ async function echo(client: WebSocket): Promise<void> {
   for (const message of MESSAGES) {
     client.send(message)
     const [data, isBinary] = await soon(`${message.length} bytes are back`, once(client, 'message'))
-    expect([(data as Buffer).equals(Buffer.from(message)), isBinary]).toEqual([true, typeof message !== 'string'])
+    expect([(data as Buffer).equals(Buffer.from(message)), isBinary]).toEqual([
+      true,
+      typeof message !== 'string',
+    ])
   }
   const received: Buffer[] = []
   const all = new Promise<void>(resolve => {
@@ -47,7 +53,9 @@ async function echo(client: WebSocket): Promise<void> {
   })
   for (const message of MESSAGES) client.send(message)
   await soon('all are back', all)
-  expect(received.map((data, index) => data.equals(Buffer.from(MESSAGES[index])))).toEqual(MESSAGES.map(() => true))
+  expect(received.map((data, index) => data.equals(Buffer.from(MESSAGES[index])))).toEqual(
+    MESSAGES.map(() => true),
+  )
   const closed = once(client, 'close')
   client.close(1000)
   expect((await soon('it is closed', closed))[0]).toBe(1000)
@@ -76,13 +84,16 @@ describe('a server that compresses everything', () => {
     ),
   )
 
-  test.each(combinations.map(options => [JSON.stringify(options), options] as const))('ws with %s', async (_, options) => {
-    const { client, agreed } = await connect(server.port, { perMessageDeflate: options })
-    expect(agreed.includes('server_no_context_takeover')).toBe(options.serverNoContextTakeover)
-    expect(agreed.includes('client_no_context_takeover')).toBe(options.clientNoContextTakeover)
-    expect(agreed).toMatch(/^permessage-deflate(;|$)/)
-    await echo(client)
-  })
+  test.each(combinations.map(options => [JSON.stringify(options), options] as const))(
+    'ws with %s',
+    async (_, options) => {
+      const { client, agreed } = await connect(server.port, { perMessageDeflate: options })
+      expect(agreed.includes('server_no_context_takeover')).toBe(options.serverNoContextTakeover)
+      expect(agreed.includes('client_no_context_takeover')).toBe(options.clientNoContextTakeover)
+      expect(agreed).toMatch(/^permessage-deflate(;|$)/)
+      await echo(client)
+    },
+  )
 
   test('ws that does not compress', async () => {
     const { client, agreed } = await connect(server.port, { perMessageDeflate: false })
@@ -121,7 +132,9 @@ describe('a server that compresses everything', () => {
 
   test('a bomb ends in 1009, and a neighbour on the same shard notices nothing', async () => {
     const { client: neighbour } = await connect(server.port, {})
-    const bombs = await Promise.all(Array.from({ length: 8 }, () => connect(server.port, { perMessageDeflate: { threshold: 0 } })))
+    const bombs = await Promise.all(
+      Array.from({ length: 8 }, () => connect(server.port, { perMessageDeflate: { threshold: 0 } })),
+    )
     const codes = bombs.map(({ client }) => once(client, 'close').then(([code]) => code as number))
     const zeros = Buffer.alloc(200 * 2 ** 20)
     for (const { client } of bombs) client.send(zeros)
@@ -153,7 +166,10 @@ describe('a server with wishes of its own', () => {
     ],
     [{ serverMaxWindowBits: 8 }, 'permessage-deflate; server_max_window_bits=8'],
   ])('%j', async (wishes, expected) => {
-    const server = await ServerProcess.start({ workers: 1, perMessageDeflate: { threshold: 0, ...(wishes as object) } })
+    const server = await ServerProcess.start({
+      workers: 1,
+      perMessageDeflate: { threshold: 0, ...(wishes as object) },
+    })
     try {
       const { client, agreed } = await connect(server.port, { perMessageDeflate: { threshold: 0 } })
       expect(agreed).toBe(expected)

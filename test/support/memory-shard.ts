@@ -59,7 +59,10 @@ export class MemoryShard {
   }
 
   /** An open connection, its opening handshake left out. */
-  connect(data?: unknown, deflate?: DeflateAgreement): { connection: Connection; transport: MemoryTransport } {
+  connect(
+    data?: unknown,
+    deflate?: DeflateAgreement,
+  ): { connection: Connection; transport: MemoryTransport } {
     const { environment } = this
     const slot = this.codec.acquire(
       'server',

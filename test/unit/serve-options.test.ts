@@ -2,7 +2,13 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../src/errors.js'
-import { describeRange, OPTIONS, type OptionName, resolveOptions, type ServeOptions } from '../../src/serve-options.js'
+import {
+  describeRange,
+  OPTIONS,
+  type OptionName,
+  resolveOptions,
+  type ServeOptions,
+} from '../../src/serve-options.js'
 
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {

@@ -86,7 +86,11 @@ describe('flags', () => {
   })
 
   test('--per-message-deflate stands alone, or has a value', () => {
-    for (const args of [['--per-message-deflate'], ['--per-message-deflate', 'true'], ['--per-message-deflate=true']]) {
+    for (const args of [
+      ['--per-message-deflate'],
+      ['--per-message-deflate', 'true'],
+      ['--per-message-deflate=true'],
+    ]) {
       expect(options(...args)).toEqual({ perMessageDeflate: true })
     }
     expect(options('--per-message-deflate', 'false')).toEqual({ perMessageDeflate: false })

@@ -151,7 +151,11 @@ describe('a compressed message', () => {
 })
 
 describe('final blocks', () => {
-  const [first, second, third] = ['the first part, ', 'the second part refers to the first part, ', 'the third']
+  const [first, second, third] = [
+    'the first part, ',
+    'the second part refers to the first part, ',
+    'the third',
+  ]
   const finalBlock = (data: string, dictionary?: Buffer): Buffer =>
     deflateRawSync(data, dictionary === undefined ? {} : { dictionary })
 
@@ -338,11 +342,16 @@ describe('the window of the client', () => {
     let before = Buffer.alloc(0)
     for (let i = 0; i < 60; i++) {
       const words = ['one ', 'two ', 'three ', 'four ', String(random.integer(0, 1000))]
-      const message = Buffer.from(Array.from({ length: random.integer(1, 80) }, () => random.pick(words)).join(''))
+      const message = Buffer.from(
+        Array.from({ length: random.integer(1, 80) }, () => random.pick(words)).join(''),
+      )
       sent.push(message)
       const dictionary = before.subarray(-(2 ** bits))
       frames.push(
-        compressed(deflateMessage(message, { windowBits: bits, ...(dictionary.length > 0 && { dictionary }) }), 2),
+        compressed(
+          deflateMessage(message, { windowBits: bits, ...(dictionary.length > 0 && { dictionary }) }),
+          2,
+        ),
       )
       before = Buffer.concat([before, message])
     }
@@ -355,7 +364,10 @@ describe('what is sent', () => {
   const lines = (random: Random, count: number): string[] =>
     Array.from({ length: count }, () =>
       JSON.stringify(
-        Array.from({ length: random.integer(1, 60) }, () => ({ name: random.pick(['Ada', 'Bob']), at: random.integer(0, 999) })),
+        Array.from({ length: random.integer(1, 60) }, () => ({
+          name: random.pick(['Ada', 'Bob']),
+          at: random.integer(0, 999),
+        })),
       ),
     )
 
@@ -404,18 +416,20 @@ describe('what is sent', () => {
     connection.send('', false, true)
     await turnEnd()
     const frames = parseCompressedFrames(transport.sent)
-    expect(frames.map(({ isCompressed, opcode }) => `${opcode}${isCompressed ? ' compressed' : ''}`)).toEqual([
-      '1',
-      '1 compressed',
-      '1 compressed',
-      '2',
-      '2 compressed',
-      '1 compressed',
-      '1',
-      '2 compressed',
-      '1 compressed',
-      '1',
-    ])
+    expect(frames.map(({ isCompressed, opcode }) => `${opcode}${isCompressed ? ' compressed' : ''}`)).toEqual(
+      [
+        '1',
+        '1 compressed',
+        '1 compressed',
+        '2',
+        '2 compressed',
+        '1 compressed',
+        '1',
+        '2 compressed',
+        '1 compressed',
+        '1',
+      ],
+    )
   })
 
   it('is sent as it is where compressing makes it longer, and the next refers to nothing of it', async () => {
@@ -426,7 +440,11 @@ describe('what is sent', () => {
       connection.send(Buffer.concat([noise.subarray(-1000), noise.subarray(-1000)]))
       await turnEnd()
       const [first, second] = parseCompressedFrames(transport.sent)
-      expect([first.isCompressed, first.payload.equals(noise), second.isCompressed]).toEqual([false, true, true])
+      expect([first.isCompressed, first.payload.equals(noise), second.isCompressed]).toEqual([
+        false,
+        true,
+        true,
+      ])
       expect(inflateMessage(second.payload).bytes.subarray(1000)).toEqual(noise.subarray(-1000))
     }
   })
@@ -521,7 +539,10 @@ describe('streams of zlib', () => {
     expect(messages).toEqual(['Hello', 'Hello'])
     await turnEnd()
     const answers = parseCompressedFrames(transport.sent).filter(({ isCompressed }) => isCompressed)
-    expect(answers.map(({ payload }) => payload.toString('hex'))).toEqual(['f248cdc9c90700', 'f248cdc9c90700'])
+    expect(answers.map(({ payload }) => payload.toString('hex'))).toEqual([
+      'f248cdc9c90700',
+      'f248cdc9c90700',
+    ])
   })
 
   it('are given back when the connection ends', () => {
