@@ -90,8 +90,8 @@ function pairs(texts: readonly string[]): (readonly [name: string, value: string
 }
 
 function parseSetting(text: string | undefined): unknown {
-  const word = text?.trim()
-  return word === 'true' || word === 'false' ? word === 'true' : parseInteger(text)
+  const setting = text?.trim()
+  return setting === 'true' || setting === 'false' ? setting === 'true' : parseInteger(text)
 }
 
 function parseInteger(digits: string | undefined): number {

@@ -12,8 +12,6 @@ interface ZlibHandle {
     outputLength: number,
   ): void
   reset(): void
-  /** Called by `writeSync` when zlib finds a fault. */
-  onerror: () => void
 }
 
 interface ZlibInside {
@@ -45,13 +43,16 @@ export class ZlibStream {
   readonly #state: Uint32Array
 
   constructor(stream: DeflateRaw | InflateRaw, windowBits: number) {
+    // What `onerror` of the handle is, `writeSync` calls when zlib finds a fault.
     const { _handle: handle, _writeState: state } = stream as ZlibInside
     if (handle?.writeSync === undefined || state === undefined) {
       throw new Error('this version of Node.js has another node:zlib: turn perMessageDeflate off')
     }
-    handle.onerror = () => {
-      this.failed = true
-    }
+    Object.assign(handle, {
+      onerror: () => {
+        this.failed = true
+      },
+    })
     this.windowBits = windowBits
     this.#stream = stream
     this.#handle = handle

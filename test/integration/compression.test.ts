@@ -72,13 +72,12 @@ describe('a server that compresses everything', () => {
     FLAGS.flatMap(clientNoContextTakeover =>
       [undefined, 9, 12].flatMap(serverMaxWindowBits =>
         [undefined, 9, 12].map(
-          (clientMaxWindowBits): PerMessageDeflateOptions => ({
-            threshold: 0,
-            serverNoContextTakeover,
-            clientNoContextTakeover,
-            ...(serverMaxWindowBits !== undefined && { serverMaxWindowBits }),
-            ...(clientMaxWindowBits !== undefined && { clientMaxWindowBits }),
-          }),
+          (clientMaxWindowBits): PerMessageDeflateOptions =>
+            Object.assign(
+              { threshold: 0, serverNoContextTakeover, clientNoContextTakeover },
+              serverMaxWindowBits === undefined ? {} : { serverMaxWindowBits },
+              clientMaxWindowBits === undefined ? {} : { clientMaxWindowBits },
+            ),
         ),
       ),
     ),
@@ -139,11 +138,11 @@ describe('a server that compresses everything', () => {
     const zeros = Buffer.alloc(200 * 2 ** 20)
     for (const { client } of bombs) client.send(zeros)
     let slowestMs = 0
-    let over = false
+    const state = { isOver: false }
     const all = Promise.all(codes).finally(() => {
-      over = true
+      state.isOver = true
     })
-    while (!over) {
+    while (!state.isOver) {
       const start = performance.now()
       neighbour.send('still there?')
       await soon('the neighbour has its answer', Promise.race([once(neighbour, 'message'), all]))

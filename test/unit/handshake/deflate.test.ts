@@ -115,7 +115,7 @@ describe('an offer is declined', () => {
 })
 
 describe('what the server wants', () => {
-  it('it asks for, and gets no more than was offered', () => {
+  it('is asked for, and no more is taken than was offered', () => {
     expect(answer('permessage-deflate', { serverNoContextTakeover: true })).toBe(
       'permessage-deflate; server_no_context_takeover | alone on 15 15',
     )
