@@ -357,6 +357,13 @@ describe('the window of the client', () => {
     }
     expect(outcome(Buffer.concat(frames), { agreement })).toEqual(sent.map(brief))
     expect(outcome(Buffer.concat(frames), { agreement }, 111)).toEqual(sent.map(brief))
+    // Each with another stream of zlib's, which knows of the ones before what it is told.
+    const { shard, transport, messages } = open({ agreement })
+    for (const bytes of frames) {
+      transport.feed(bytes)
+      for (let i = 0; i < 2; i++) shard.environment.compression?.inflaters.closeUnused()
+    }
+    expect(messages.map(brief)).toEqual(sent.map(brief))
   })
 })
 
