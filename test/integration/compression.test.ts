@@ -61,7 +61,7 @@ async function echo(client: WebSocket): Promise<void> {
   expect((await soon('it is closed', closed))[0]).toBe(1000)
 }
 
-describe('a server that compresses everything', () => {
+describe(`a server that compresses everything (SHARDWS_SEED=${random.seed})`, () => {
   let server: ServerProcess
   beforeAll(async () => {
     server = await ServerProcess.start({ workers: 1, perMessageDeflate: { threshold: 0, maxContexts: 2 } })
