@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { constants } from 'node:os'
 import { type Command, parseArguments } from './cli/arguments.js'
 import { helpText } from './cli/help.js'
@@ -49,6 +50,8 @@ async function run(options: ServeOptions): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(server, signal))
   const { length } = server.stats().shards
   process.stdout.write(`listening on ${url(server)} (${length} ${length === 1 ? 'shard' : 'shards'})\n`)
+  const admin = server.adminAddress()
+  if (admin !== null) process.stdout.write(`metrics at http://${authority(admin)}/metrics\n`)
 }
 
 async function start(options: ServeOptions): Promise<Server> {
@@ -72,8 +75,11 @@ function stop(server: Server, signal: 'SIGINT' | 'SIGTERM'): void {
 }
 
 function url(server: Server): string {
-  const { address, port, family } = server.address() as { address: string; port: number; family: string }
-  return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+  return `ws://${authority(server.address() as AddressInfo)}`
+}
+
+function authority({ address, port, family }: AddressInfo): string {
+  return `${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
 /** Where in the application it happened: its cause's stack, as a rule. */

@@ -11,6 +11,7 @@ export {
   ShardwsError,
   StateError,
 } from './errors.js'
+export type { Logger } from './log.js'
 export type { Balance, ConnectionOptions, DeflateOptions, LogLevel } from './options.js'
 export {
   type CloseOptions,

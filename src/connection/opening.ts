@@ -2,13 +2,14 @@ import type { Acceptance, Refusal, UpgradeDecision } from '../app.js'
 import { type HandshakeError, StateError } from '../errors.js'
 import { negotiateDeflate } from '../handshake/deflate.js'
 import { HeadReader } from '../handshake/head.js'
-import { handshakeError } from '../handshake/refusals.js'
+import { handshakeError, refusalIndex } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
+import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { OpeningRequest } from './opening-request.js'
@@ -253,10 +254,11 @@ export class Opening extends Timed implements TransportOwner {
 
   /** Not a WebSocket request: HTTP gets the connection with all its bytes. */
   #giveToHttp(head: string, at: number, end: number): void {
-    const { codec, http } = this.#environment
+    const { codec, counters, http } = this.#environment
     const transport = this.#transport as Transport
     const bytes = Buffer.concat([Buffer.from(head, 'latin1'), codec.memory.subarray(at, end)])
     this.#leave()
+    count(counters, Counter.HTTP)
     http.serve(transport.detach(bytes))
   }
 
@@ -288,7 +290,18 @@ export class Opening extends Timed implements TransportOwner {
     this.#decision = undefined
     this.#stage = Stage.REFUSED
     count(counters, Counter.REFUSED)
-    log('debug', `refused: ${refusal.status} ${refusal instanceof Error ? refusal.message : ''}`)
+    const { status } = refusal
+    const code = refusal instanceof Error ? refusal.code : undefined
+    count(counters, Counter.REFUSALS + refusalIndex(code))
+    log('debug', `refused: ${status} ${refusal instanceof Error ? refusal.message : ''}`, undefined, {
+      event: 'upgrade.refused',
+      status,
+      fault: code,
+    })
+    if (Diagnostics.REFUSED.hasSubscribers) {
+      const { remoteAddress, remotePort } = transport
+      Diagnostics.REFUSED.publish({ status, code, remoteAddress, remotePort })
+    }
     this.#outbox = new Outbox(this, transport, turn, counters)
     this.#outbox.sendHead(response)
     this.#outbox.endWhenEmpty()
