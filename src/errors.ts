@@ -59,6 +59,9 @@ export class InvalidTextError extends PeerError {
   }
 }
 
+/** A compressed message that can't be inflated: close 1007 (RFC 7692 7.2.2). */
+export class CompressionError extends PeerError {}
+
 /** The peer goes over a bound: close 1009 for sizes, 1008 for counts and rates. */
 export class LimitError extends PeerError {
   override get name(): string {
@@ -136,6 +139,9 @@ const FRAME_ERRORS: readonly (readonly [code: string, closeCode: number, text: s
     'the close code must not be used in a Close frame (RFC 6455 7.4)',
   ],
 ]
+
+/** Faults of the codec's that are found elsewhere too: compressed messages are looked at when they are inflated. */
+export const FrameFault = { MESSAGE_TOO_BIG: 11, INVALID_UTF8: 13 } as const
 
 /** The error that stands for an error number of the codec. */
 export function frameError(number: number): PeerError {

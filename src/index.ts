@@ -1,5 +1,6 @@
 export * from './app.js'
 export {
+  CompressionError,
   HandshakeError,
   InvalidTextError,
   LimitError,
@@ -11,7 +12,7 @@ export {
   StateError,
 } from './errors.js'
 export type { Logger } from './log.js'
-export type { Balance, ConnectionOptions, LogLevel } from './options.js'
+export type { Balance, ConnectionOptions, DeflateOptions, LogLevel } from './options.js'
 export {
   type CloseOptions,
   type RefusedStats,

@@ -6,7 +6,7 @@ import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
 import { OptionError } from './errors.js'
 import type { Logger } from './log.js'
-import type { Balance, ConnectionOptions, LogLevel } from './options.js'
+import type { Balance, ConnectionOptions, DeflateOptions, LogLevel } from './options.js'
 
 /** The part of the options that concerns the primary thread. */
 export interface PrimaryOptions {
@@ -67,7 +67,12 @@ export interface PrimaryOptions {
 type Loose<Options> = { [Name in keyof Options]?: Options[Name] | undefined }
 
 /** Every option of `serve`. What is left out, or undefined, has its default. */
-export interface ServeOptions extends Loose<PrimaryOptions>, Loose<ConnectionOptions> {}
+export interface ServeOptions
+  extends Loose<PrimaryOptions>,
+    Loose<Omit<ConnectionOptions, 'perMessageDeflate'>> {
+  /** Compression of messages (RFC 7692). `true` is `{}`. Default `false`: none. */
+  perMessageDeflate?: boolean | Loose<DeflateOptions> | undefined
+}
 
 /** How an option is checked and described. */
 export type OptionRule =
@@ -88,6 +93,27 @@ const RESOURCE_MINIMA = new Map([
   ['maxYoungGenerationSizeMb', 1],
   ['codeRangeSizeMb', 1],
   ['stackSizeMb', 1],
+])
+
+/** Of `perMessageDeflate`. */
+const DEFLATE_DEFAULTS: DeflateOptions = {
+  serverNoContextTakeover: false,
+  clientNoContextTakeover: false,
+  serverMaxWindowBits: 15,
+  clientMaxWindowBits: 15,
+  threshold: 1024,
+  level: 6,
+  memLevel: 8,
+  maxContexts: 128,
+}
+
+const DEFLATE_RANGES = new Map<string, readonly [min: number, max: number]>([
+  ['serverMaxWindowBits', [8, 15]],
+  ['clientMaxWindowBits', [8, 15]],
+  ['threshold', [0, MAX_INT32]],
+  ['level', [0, 9]],
+  ['memLevel', [1, 9]],
+  ['maxContexts', [1, 131_072]],
 ])
 
 /** The one table of defaults and ranges; help texts and documentation are made from it or checked against it. */
@@ -160,6 +186,12 @@ export const OPTIONS = {
   ),
   maxHeaderBytes: integer(16_384, 128, 65_536, "bytes of the opening request's head"),
   maxHeaderLines: integer(100, 1, 2000, 'header lines of the opening request'),
+  perMessageDeflate: other(
+    false,
+    `true, false, or an object with any of serverNoContextTakeover and clientNoContextTakeover (true, false), ${Array.from(DEFLATE_RANGES, ([name, [min, max]]) => `${name} (${min} to ${max})`).join(', ')}`,
+    isDeflateOptions,
+    'compression of messages (permessage-deflate); alone for the defaults',
+  ),
   maxPayload: integer(2 ** 20, 0, 536_870_888, 'bytes of a message'),
   maxFragments: integer(2 ** 20, 1, 2 ** 32 - 1, 'frames of a message'),
   maxBackpressure: integer(2 ** 20, 0, MAX_INT32, 'bytes that may wait for a peer that does not read'),
@@ -215,6 +247,7 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     values as unknown as PrimaryOptions & ConnectionOptions
   const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = rest
   const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
+  const deflate = values.perMessageDeflate as boolean | Loose<DeflateOptions>
   return {
     app: app === undefined ? undefined : appUrl(app),
     port,
@@ -239,8 +272,14 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
       // They are sent to threads as they are now.
       origins: connection.origins && [...connection.origins],
       protocols: [...connection.protocols],
+      perMessageDeflate: deflate === false ? undefined : deflateOptions(deflate === true ? {} : deflate),
     },
   }
+}
+
+function deflateOptions(given: Loose<DeflateOptions>): DeflateOptions {
+  const values = Object.entries(given).filter(([, value]) => value !== undefined)
+  return { ...DEFLATE_DEFAULTS, ...Object.fromEntries(values) }
 }
 
 /** What an option may be, in words: `1 to 1024`, `close or drop`. */
@@ -314,5 +353,17 @@ function isResourceLimits(value: unknown): boolean {
   return Object.entries(value).every(([name, limit]) => {
     const least = RESOURCE_MINIMA.get(name)
     return least !== undefined && Number.isFinite(limit) && limit >= least
+  })
+}
+
+function isDeflateOptions(value: unknown): boolean {
+  if (typeof value === 'boolean') return true
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).every(([name, setting]) => {
+    if (!Object.hasOwn(DEFLATE_DEFAULTS, name)) return false
+    if (setting === undefined) return true
+    const range = DEFLATE_RANGES.get(name)
+    if (range === undefined) return typeof setting === 'boolean'
+    return Number.isSafeInteger(setting) && setting >= range[0] && setting <= range[1]
   })
 }

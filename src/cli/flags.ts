@@ -7,13 +7,15 @@ export interface Flag {
   name: string
   /** What stands for the value in the help text. */
   placeholder: string
+  /** Where it may stand alone, which means `true`: what follows is its value only if it looks like this. */
+  value?: RegExp
   /** Whether the flag may be given several times, each adding to the ones before. */
   isList: boolean
   /** Makes the option's value; what it can't make sense of becomes something that the option does not accept. */
   parse: (texts: readonly string[]) => unknown
 }
 
-type Form = Pick<Flag, 'placeholder' | 'isList' | 'parse'>
+type Form = Pick<Flag, 'placeholder' | 'value' | 'isList' | 'parse'>
 
 type OtherName = {
   [Name in OptionName]: (typeof OPTIONS)[Name]['kind'] extends 'other' ? Name : never
@@ -39,18 +41,20 @@ const FORMS: Record<Exclude<OtherName, Flagless>, Form> = {
   path: word('</path>'),
   origins: LIST,
   protocols: LIST,
+  perMessageDeflate: {
+    placeholder: '[a=n,...]',
+    value: /^(?:true|false)$|^[A-Za-z]+=/,
+    isList: true,
+    parse: texts => {
+      const text = texts.join(',')
+      if (text === 'true' || text === 'false') return text === 'true'
+      return Object.fromEntries(pairs(texts).map(([name, value]) => [name, parseSetting(value)]))
+    },
+  },
   resourceLimits: {
     placeholder: '<name=n,...>',
     isList: true,
-    parse: texts =>
-      Object.fromEntries(
-        texts
-          .flatMap(list => list.split(','))
-          .map(pair => {
-            const [name, value] = pair.split('=', 2) as [string, string | undefined]
-            return [name.trim(), parseInteger(value)]
-          }),
-      ),
+    parse: texts => Object.fromEntries(pairs(texts).map(([name, value]) => [name, parseInteger(value)])),
   },
 }
 
@@ -79,6 +83,21 @@ function form(option: Exclude<OptionName, Flagless>): Form {
 
 function word(placeholder: string): Form {
   return { placeholder, isList: false, parse: ([value]) => value }
+}
+
+/** `a=1,b=2`, in one text or several. */
+function pairs(texts: readonly string[]): (readonly [name: string, value: string | undefined])[] {
+  return texts
+    .flatMap(list => list.split(','))
+    .map(pair => {
+      const [name, value] = pair.split('=', 2) as [string, string | undefined]
+      return [name.trim(), value]
+    })
+}
+
+function parseSetting(text: string | undefined): unknown {
+  const setting = text?.trim()
+  return setting === 'true' || setting === 'false' ? setting === 'true' : parseInteger(text)
 }
 
 function parseInteger(digits: string | undefined): number {

@@ -15,6 +15,9 @@ export interface CodecMemory extends Buffer {
   utf8Write(text: string, offset: number, length: number): number
 }
 
+/** Bytes that fit the inflation arena: what most messages inflate to, in one call of zlib. */
+const INFLATE_CAPACITY = 64 * 1024
+
 /**
  * An instance of the codec: an arena for what is read, one for what is written, the table of what the last `decode`
  * found, and the state of each of its connections. It is used by one thread. Its memory never grows; pages that no
@@ -33,6 +36,15 @@ export class Codec {
   readonly writeOffset: number
   /** Bytes that fit the write arena. */
   readonly writeCapacity: number
+  /**
+   * Where inflated bytes may be put, to be validated and decoded: the last `inflateCapacity` bytes of the scratch arena,
+   * which `decodeUtf8` writes to from its beginning, so that it never overtakes what it reads.
+   */
+  readonly inflateOffset: number
+  /** Bytes that fit there. */
+  readonly inflateCapacity = INFLATE_CAPACITY
+  /** As many bytes as there are at `inflateOffset`, whose contents nobody wants. */
+  readonly sinkOffset: number
   /** What the last `decode` found, EVENT_WORDS numbers each: word, offset, length, rest (see events.ts). */
   readonly events: Int32Array
   /** How many events fit the table. */
@@ -71,6 +83,8 @@ export class Codec {
     this.writeOffset = exports.WRITE_OFFSET.value
     this.writeCapacity = exports.WRITE_CAPACITY.value
     this.#textOffset = exports.TEXT_OFFSET.value
+    this.sinkOffset = this.#textOffset
+    this.inflateOffset = this.#textOffset + exports.TEXT_CAPACITY.value - INFLATE_CAPACITY
     this.eventsCapacity = exports.EVENTS_CAPACITY.value
     this.events = new Int32Array(
       memory.buffer,
@@ -84,16 +98,18 @@ export class Codec {
    *
    * @param maxPayload bytes of a message, 0 to Infinity; over it ERR_MESSAGE_TOO_BIG
    * @param maxFragments frames of a message, 1 to 2^32 - 1; over it ERR_MESSAGE_TOO_MANY_FRAGMENTS
+   * @param deflate permessage-deflate was negotiated: messages may be compressed (RFC 7692 6)
    * @returns its slot, to be released when it ends; -1 when all slots are in use
    */
-  acquire(role: Role, maxPayload: number, maxFragments: number): number {
+  acquire(role: Role, maxPayload: number, maxFragments: number, deflate = false): number {
     let slot = this.#free.pop()
     if (slot === undefined) {
       if (this.#fresh === this.slots) return -1
       slot = this.#fresh++
     }
     this.#used[slot] = 1
-    this.#exports.open(slot, role === 'server' ? ROLE_SERVER : ROLE_CLIENT, maxPayload, maxFragments)
+    const roleNumber = role === 'server' ? ROLE_SERVER : ROLE_CLIENT
+    this.#exports.open(slot, roleNumber, maxPayload, maxFragments, deflate ? 1 : 0)
     return slot
   }
 

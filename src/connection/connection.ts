@@ -1,9 +1,10 @@
 import type { RequestFacts } from '../app.js'
 import { checkClose, serializeClose } from '../codec/close.js'
+import type { DeflateAgreement } from '../handshake/deflate.js'
 import { Counter, closeCounter, count, Histogram, observe } from '../ledger.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
-import { CloseCode, Opcode } from '../rfc6455.js'
+import { CloseCode, Opcode, RSV1 } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
 import { Backpressure, backpressureError } from './backpressure.js'
 import { Timed } from './deadlines.js'
@@ -11,6 +12,8 @@ import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { isGivenUp, isPingDue, nextLook } from './liveness.js'
+import { MessageDeflater } from './message-deflater.js'
+import { MessageInflater } from './message-inflater.js'
 import { Outbox, type OutboxOwner } from './outbox.js'
 import { asBytes, asPingPayload } from './payload.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -34,6 +37,9 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   readonly #backpressure: Backpressure
   readonly #machine: Protocol
   readonly #slot: number
+  /** Where permessage-deflate was negotiated. */
+  readonly #deflater: MessageDeflater | undefined
+  readonly #inflater: MessageInflater | undefined
   /** The tick of the last byte from the peer, or taken by it. */
   #activeTick: number
   /** The peer took what waited for it, since the closing handshake's deadline was set. */
@@ -53,7 +59,10 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   /** The latest Ping that could not be answered yet, since the peer does not read (RFC 6455 5.5.3). */
   #pongDue: Buffer | undefined
 
-  /** @param slot of the codec; given back when the connection ends */
+  /**
+   * @param slot of the codec; given back when the connection ends
+   * @param deflate what was negotiated, if anything, and `slot` was acquired for
+   */
   constructor(
     environment: Environment,
     transport: Transport,
@@ -61,6 +70,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     request: RequestFacts,
     protocol: string,
     data: unknown,
+    deflate?: DeflateAgreement,
   ) {
     super()
     this.id = environment.nextId++
@@ -72,8 +82,13 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#slot = slot
     this.#outbox = new Outbox(this, transport, environment.turn, environment.counters)
     this.#backpressure = new Backpressure(this.#outbox, transport, environment.options)
-    const { app, codec, payloads, options } = environment
-    this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, app.views === true)
+    const { app, codec, compression, payloads, options } = environment
+    if (deflate !== undefined && compression !== undefined) {
+      this.#deflater = new MessageDeflater(compression, deflate)
+      this.#inflater = new MessageInflater(compression, deflate)
+    }
+    const views = app.views === true
+    this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, views, this.#inflater)
     this.#activeTick = environment.deadlines.now
   }
 
@@ -99,10 +114,11 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     return this.#outbox.bufferedAmount
   }
 
-  send(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean): SendStatus {
+  send(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean, compress?: boolean): SendStatus {
+    if (this.#deflater?.takes(data, compress) === true) return this.#sendCompressed(data, binary)
     const outbox = this.#outbox
     if (typeof data === 'string') {
-      if (binary === true) return this.send(Buffer.from(data), true)
+      if (binary === true) return this.send(Buffer.from(data), true, false)
       if (this.#machine.state !== State.OPEN) return this.#drop()
       if (outbox.isWaiting && !this.#hasRoom(Buffer.byteLength(data))) return this.#drop()
       outbox.sendText(data)
@@ -188,6 +204,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     machine.transportClosed()
     deadlines.drop(this)
     codec.release(this.#slot)
+    this.#deflater?.release()
+    this.#inflater?.release()
     this.#outbox.discard()
     this.#pongDue = undefined
     connections.delete(this)
@@ -337,6 +355,20 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     const { deadlines, options } = this.#environment
     this.#progressed = false
     deadlines.set(this, options.closeTimeoutMs)
+  }
+
+  #sendCompressed(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean): SendStatus {
+    const outbox = this.#outbox
+    const deflater = this.#deflater as MessageDeflater
+    const bytes = typeof data === 'string' ? Buffer.from(data) : asBytes(data)
+    if (this.#machine.state !== State.OPEN) return this.#drop()
+    if (outbox.isWaiting && !this.#hasRoom(deflater.mostLength(bytes.length))) return this.#drop()
+    const opcode = (binary ?? typeof data !== 'string') ? Opcode.BINARY : Opcode.TEXT
+    const deflated = deflater.deflate(bytes)
+    if (deflated === undefined) outbox.sendBytes(opcode, bytes)
+    else outbox.sendBytes(opcode | RSV1, deflated)
+    count(this.#environment.counters, Counter.MESSAGES_OUT)
+    return outbox.isWaiting ? this.#buffered() : 'sent'
   }
 
   // Backpressure.

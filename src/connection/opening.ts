@@ -1,5 +1,6 @@
 import type { Acceptance, Refusal, UpgradeDecision } from '../app.js'
 import { type HandshakeError, StateError } from '../errors.js'
+import { negotiateDeflate } from '../handshake/deflate.js'
 import { HeadReader } from '../handshake/head.js'
 import { handshakeError, refusalIndex } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
@@ -224,18 +225,29 @@ export class Opening extends Timed implements TransportOwner {
     end: number,
   ): void {
     const { codec, options } = this.#environment
+    const { perMessageDeflate } = options
+    const deflate =
+      perMessageDeflate === undefined ? undefined : negotiateDeflate(upgrade.extensions, perMessageDeflate)
     let response: string
     try {
-      response = serializeAcceptance(upgrade, acceptance)
+      response = serializeAcceptance(upgrade, acceptance, deflate && [deflate.response])
     } catch (error) {
       return this.#hookFailed(error)
     }
-    const slot = codec.acquire('server', options.maxPayload, options.maxFragments)
+    const slot = codec.acquire('server', options.maxPayload, options.maxFragments, deflate !== undefined)
     if (slot < 0) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
     const transport = this.#transport as Transport
     this.#leave()
     const protocol = acceptance?.protocol ?? upgrade.protocol ?? ''
-    const connection = new Connection(this.#environment, transport, slot, request, protocol, acceptance?.data)
+    const connection = new Connection(
+      this.#environment,
+      transport,
+      slot,
+      request,
+      protocol,
+      acceptance?.data,
+      deflate?.agreement,
+    )
     connection.begin(response)
     if (at < end) connection.receiveAt(at, end - at)
   }

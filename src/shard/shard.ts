@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import type { App } from '../app.js'
 import { Codec } from '../codec/codec.js'
+import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
 import type { Environment } from '../connection/environment.js'
@@ -89,10 +90,13 @@ class Shard implements RunningShard, Registry {
       metricsPath: task.metricsPath,
     })
     this.#deadlines = new Deadlines(tickMs(options))
+    const { maxPayload, perMessageDeflate } = options
     this.#environment = {
       app,
       options,
       codec,
+      compression:
+        perMessageDeflate && new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines),
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
       deadlines: this.#deadlines,
@@ -162,6 +166,7 @@ class Shard implements RunningShard, Registry {
     // The `close` hooks come before `stop`.
     await this.#empty(CUT_MS)
     await this.#app.stop?.()
+    this.#environment.compression?.close()
     this.#deadlines.stop()
     this.#transports.close()
     clearInterval(this.#measureTimer)

@@ -37,6 +37,11 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   protocols: ['--protocols', 'v2,v1', ['v2', 'v1']],
   maxHeaderBytes: ['--max-header-bytes', '4096', 4096],
   maxHeaderLines: ['--max-header-lines', '11', 11],
+  perMessageDeflate: [
+    '--per-message-deflate',
+    'threshold=64,serverNoContextTakeover=true',
+    { threshold: 64, serverNoContextTakeover: true },
+  ],
   maxPayload: ['--max-payload', '12', 12],
   maxFragments: ['--max-fragments', '13', 13],
   maxBackpressure: ['--max-backpressure', '14', 14],
@@ -85,6 +90,23 @@ describe('flags', () => {
     expect(options('--protocols', 'a,b', '--port', '1', '--protocols=c', '--port', '2')).toEqual({
       protocols: ['a', 'b', 'c'],
       port: 2,
+    })
+  })
+
+  test('--per-message-deflate stands alone, or has a value', () => {
+    for (const args of [
+      ['--per-message-deflate'],
+      ['--per-message-deflate', 'true'],
+      ['--per-message-deflate=true'],
+    ]) {
+      expect(options(...args)).toEqual({ perMessageDeflate: true })
+    }
+    expect(options('--per-message-deflate', 'false')).toEqual({ perMessageDeflate: false })
+    expect(options('--per-message-deflate', 'app.js')).toEqual({ perMessageDeflate: true, app: 'app.js' })
+    expect(options('--per-message-deflate', '--port', '1')).toEqual({ perMessageDeflate: true, port: 1 })
+    expect(options('--per-message-deflate', 'level=1', 'app.js')).toEqual({
+      perMessageDeflate: { level: 1 },
+      app: 'app.js',
     })
   })
 
@@ -137,6 +159,9 @@ describe('a command line that can not be understood is refused in one line', () 
     ['--resource-limits', 'maxOldGenerationSizeMb=many'],
     ['--resource-limits', 'heap=64'],
     ['--resource-limits', ''],
+    ['--per-message-deflate', 'level=10'],
+    ['--per-message-deflate', 'speed=1'],
+    ['--per-message-deflate', 'level='],
   ])('%s %j', (flag, text) => {
     expect(() => parseArguments([flag, text])).toThrow(
       expect.objectContaining({ code: 'ERR_FLAG', message: expect.stringMatching(`^${flag} must be .*$`) }),
