@@ -34,6 +34,8 @@ export class Compression extends Timed {
     this.inflaters = new ZlibPool(MOST_INFLATERS, createInflater)
     this.deflaters = new ZlibPool(maxContexts, windowBits => createDeflater(windowBits, level, memLevel))
     this.#deadlines = deadlines
+    // Here, where the server starts, and not when a client's first message comes, a Node without them is to be noticed.
+    for (const stream of [createInflater(15), createDeflater(15, level, memLevel)]) stream.close()
   }
 
   /** Room for `length` bytes, anybody's again at the next call. */

@@ -19,7 +19,6 @@ export class Turn {
   /** Where the arena ends; 0 while it is being written, so that nothing fits. */
   #limit: number
   #scheduled = false
-  #flushing = false
 
   constructor(codec: Codec) {
     this.memory = codec.memory
@@ -51,7 +50,7 @@ export class Turn {
    * @returns false while the arena is being written: then it has no room for anybody
    */
   reserve(length: number): boolean {
-    if (this.#flushing) return false
+    if (this.#limit === 0) return false
     if (!this.hasRoom(length)) this.flush()
     return true
   }
@@ -63,7 +62,7 @@ export class Turn {
 
   /** What lies between `start` and `position` is written already. */
   retreat(start: number): void {
-    if (!this.#flushing) this.#position = start
+    if (this.#limit > 0) this.#position = start
   }
 
   /** `outbox` has something to write in this turn; it says so once a turn. */
@@ -77,15 +76,13 @@ export class Turn {
 
   /** Writes everything. */
   flush(): void {
-    if (this.#flushing) return
-    this.#flushing = true
+    if (this.#limit === 0) return
     this.#limit = 0
     // The list may grow meanwhile.
     for (let i = 0; i < this.#outboxes.length; i++) this.#outboxes[i].flush()
     this.#outboxes.length = 0
     this.#position = this.#start
     this.#limit = this.#end
-    this.#flushing = false
   }
 
   /** @internal the scheduled flush has come */
