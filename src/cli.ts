@@ -47,8 +47,13 @@ async function run(options: ServeOptions): Promise<void> {
   // Until it listens there is nobody to say goodbye to: a signal ends the process as it always does.
   const server = await start(options)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(server, signal))
+  // Without TLS there is nothing to be read again: then it ends the process, as it always does.
+  if (options.tls !== undefined) process.on('SIGHUP', () => reloadTls(server))
   const { length } = server.stats().shards
-  process.stdout.write(`listening on ${url(server)} (${length} ${length === 1 ? 'shard' : 'shards'})\n`)
+  const scheme = options.tls === undefined ? 'ws' : 'wss'
+  process.stdout.write(
+    `listening on ${scheme}://${place(server)} (${length} ${length === 1 ? 'shard' : 'shards'})\n`,
+  )
 }
 
 async function start(options: ServeOptions): Promise<Server> {
@@ -71,9 +76,19 @@ function stop(server: Server, signal: 'SIGINT' | 'SIGTERM'): void {
   void server.close().then(() => process.exit(0))
 }
 
-function url(server: Server): string {
+function reloadTls(server: Server): void {
+  try {
+    server.reloadTls()
+    process.stdout.write('SIGHUP: new connections get the certificate as it is now\n')
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error
+    process.stderr.write(`shardws: SIGHUP: the certificate stays what it was: ${error.message}\n`)
+  }
+}
+
+function place(server: Server): string {
   const { address, port, family } = server.address() as { address: string; port: number; family: string }
-  return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+  return `${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
 /** Where in the application it happened: its cause's stack, as a rule. */

@@ -28,6 +28,8 @@ export const Counter = {
   PONGS_SKIPPED: 10,
   /** Milliseconds, mean of the last second, that the event loop was late. */
   LOOP_DELAY_MS: 11,
+  /** TLS handshakes that were begun and did not come to their end. */
+  TLS_FAILED: 12,
 } as const
 
 /** Adds to a counter of this thread's own ledger. */

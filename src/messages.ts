@@ -1,6 +1,7 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { MessagePort } from 'node:worker_threads'
 import type { ConnectionOptions, LogLevel } from './options.js'
+import type { TlsMaterial } from './tls-material.js'
 
 /** What a shard is started with: the argument of its one, never-ending Piscina task. */
 export interface ShardTask {
@@ -12,6 +13,8 @@ export interface ShardTask {
   app: string | undefined
   options: ConnectionOptions
   logLevel: LogLevel
+  /** Undefined: plain TCP. */
+  tls: TlsMaterial | undefined
   /** The codec, compiled once in the primary. */
   codecModule: WebAssembly.Module
   /** Memory of the shard's `Ledger`. */
@@ -24,6 +27,8 @@ export type ToShard =
   | { type: 'socket'; socket: NetSocket; admission: number }
   /** Duplicated descriptors of accepted sockets, now the shard's: for each its number and that of its admission. */
   | { type: 'descriptors'; pairs: number[] }
+  /** New connections get these certificates. */
+  | { type: 'tls'; tls: TlsMaterial }
   /** Take no more; close all with `code`; after `timeoutMs` cut what is left. */
   | { type: 'stop'; code: number; timeoutMs: number }
 

@@ -19,6 +19,10 @@ type OtherName = {
   [Name in OptionName]: (typeof OPTIONS)[Name]['kind'] extends 'other' ? Name : never
 }[OptionName]
 
+/** `app` is the argument, `tls` has several flags of its own. */
+const FLAGLESS = ['app', 'tls'] as const
+type Flagless = (typeof FLAGLESS)[number]
+
 const INTEGER: Form = { placeholder: '<n>', isList: false, parse: ([text]) => parseInteger(text) }
 const LIST: Form = {
   placeholder: '<a,b,...>',
@@ -27,8 +31,8 @@ const LIST: Form = {
   parse: texts => texts.flatMap(text => text.split(',').map(element => element.trim() || undefined)),
 }
 
-/** The options that are neither numbers nor choices; `app` is no flag but the argument. */
-const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
+/** The options that are neither numbers nor choices. */
+const FORMS: Record<Exclude<OtherName, Flagless>, Form> = {
   host: word('<address>'),
   path: word('</path>'),
   origins: LIST,
@@ -48,9 +52,9 @@ const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
   },
 }
 
-/** A flag for every option of `serve`, in the order of the table of options. */
+/** A flag for every other option of `serve`, in the order of the table of options. */
 export const FLAGS: readonly Flag[] = (Object.keys(OPTIONS) as OptionName[])
-  .filter(option => option !== 'app')
+  .filter((option): option is Exclude<OptionName, Flagless> => !FLAGLESS.some(name => name === option))
   .map(option => Object.assign({ option, name: flagName(option) }, form(option)))
 
 /** `maxPayload` is `max-payload`. */
@@ -58,7 +62,7 @@ function flagName(option: string): string {
   return option.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 }
 
-function form(option: Exclude<OptionName, 'app'>): Form {
+function form(option: Exclude<OptionName, Flagless>): Form {
   const rule: OptionRule = OPTIONS[option]
   switch (rule.kind) {
     case 'integer':

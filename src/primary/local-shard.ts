@@ -3,6 +3,7 @@ import type { Ledger } from '../ledger.js'
 import { CloseCode } from '../rfc6455.js'
 import { type RunningShard, startShard } from '../shard/shard.js'
 import { closeHandle, type TcpHandle } from '../tcp-handle.js'
+import type { TlsMaterial } from '../tls-material.js'
 import type { ShardLauncher, ShardProcess } from './shard-process.js'
 import type { CommonTask } from './thread-shard.js'
 
@@ -11,7 +12,7 @@ import type { CommonTask } from './thread-shard.js'
  * crashes it ends the process.
  */
 export class LocalLauncher implements ShardLauncher {
-  readonly #task: CommonTask
+  #task: CommonTask
 
   constructor(task: CommonTask) {
     this.#task = task
@@ -19,6 +20,10 @@ export class LocalLauncher implements ShardLauncher {
 
   launch(index: number, ledger: Ledger): ShardProcess {
     return new LocalShard(startShard({ ...this.#task, index, ledger: ledger.memory }), index)
+  }
+
+  reloadTls(tls: TlsMaterial): void {
+    this.#task = { ...this.#task, tls }
   }
 
   beginClose(): void {}
@@ -32,6 +37,8 @@ class LocalShard implements ShardProcess {
   readonly #index: number
   #shard: RunningShard | undefined
   #stopping = false
+  /** For when it has started. */
+  #tls: TlsMaterial | undefined
   #becomeReady: () => void = () => {}
   #end: (error: ShardError | undefined) => void = () => {}
 
@@ -55,6 +62,11 @@ class LocalShard implements ShardProcess {
     return true
   }
 
+  reloadTls(tls: TlsMaterial): void {
+    if (this.#shard === undefined) this.#tls = tls
+    else this.#shard.reloadTls(tls)
+  }
+
   stop(code: number, timeoutMs: number): void {
     this.#stopping = true
     void this.#stop(code, timeoutMs)
@@ -69,6 +81,7 @@ class LocalShard implements ShardProcess {
   async #start(starting: Promise<RunningShard>): Promise<void> {
     try {
       this.#shard = await starting
+      if (this.#tls !== undefined) this.#shard.reloadTls(this.#tls)
       this.#becomeReady()
     } catch (error) {
       this.#fail('ERR_SHARD_APP', 'the application failed to start in', error)

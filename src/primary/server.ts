@@ -6,6 +6,7 @@ import { OptionError, type ShardError } from '../errors.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
+import { checkTlsOptions, type TlsOptions } from '../tls-options.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
 import { clientKey } from './client-key.js'
@@ -15,6 +16,7 @@ import type { ShardLauncher } from './shard-process.js'
 import { ShardSlot, type ShardStats, type Traffic } from './shard-slot.js'
 import { BACKOFF, type Backoff, Supervisor } from './supervisor.js'
 import { type CommonTask, ThreadLauncher } from './thread-shard.js'
+import { hasFiles, readTls } from './tls-reader.js'
 
 /** Connections that were accepted and closed at once, by reason. */
 export interface RefusedStats extends Record<Denial, number> {
@@ -72,6 +74,7 @@ const TRAFFIC: readonly (keyof Traffic)[] = [
   'connections',
   'connectionsTotal',
   'handshakesRefused',
+  'tlsHandshakesFailed',
   'messagesIn',
   'messagesOut',
   'bytesIn',
@@ -84,6 +87,7 @@ const TRAFFIC: readonly (keyof Traffic)[] = [
 export class Server extends EventEmitter<ServerEvents> {
   readonly #options: ResolvedOptions
   readonly #slots: readonly ShardSlot[]
+  readonly #launcher: ShardLauncher
   readonly #supervisor: Supervisor
   readonly #admission: Admission
   readonly #balance: Balancer
@@ -91,6 +95,8 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #refused: RefusedStats = { maxConnections: 0, maxConnectionsPerIp: 0, noShard: 0, handoff: 0 }
   #accepted = 0
   #acceptErrors = 0
+  /** What `reloadTls` reads again. */
+  #tls: TlsOptions | undefined
   #listener: NetServer | undefined
   #address: AddressInfo | undefined
   #closed: Promise<void> | undefined
@@ -98,6 +104,8 @@ export class Server extends EventEmitter<ServerEvents> {
   private constructor(options: ResolvedOptions, launcher: ShardLauncher, workers: number, backoff: Backoff) {
     super()
     this.#options = options
+    this.#launcher = launcher
+    this.#tls = options.tls
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp)
     this.#balance = createBalancer(options.balance)
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
@@ -113,6 +121,7 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** @internal Starts the shards, then listens: no client ever meets a server that is not ready. */
   static async start(options: ResolvedOptions, parts: ServerParts = {}): Promise<Server> {
+    const tls = options.tls && readTls(options.tls)
     const openLine = await findHandoff(parts.handoff)
     const workers = openLine === undefined ? 1 : options.workers
     const task: CommonTask = {
@@ -120,6 +129,7 @@ export class Server extends EventEmitter<ServerEvents> {
       app: options.app,
       options: options.connection,
       logLevel: options.logLevel,
+      tls,
       codecModule: compileCodec(),
     }
     let launcher: ShardLauncher
@@ -160,6 +170,29 @@ export class Server extends EventEmitter<ServerEvents> {
       total,
       shards,
     }
+  }
+
+  /**
+   * Has connections that come from now on begin with other certificates, or another of the options of TLS; those that
+   * are there keep theirs. Sessions that began before are not resumed, unless `ticketKeys` are given and the rules for
+   * client certificates are the same.
+   *
+   * @param tls by default the present options, whose files are read again
+   * @throws OptionError (`ERR_TLS`, `ERR_OPTION`) when they can't be used; nothing has changed then
+   */
+  reloadTls(tls?: TlsOptions): void {
+    if (this.#tls === undefined) {
+      throw new OptionError('ERR_TLS', 'the server was started without the option tls, and can not begin now')
+    }
+    if (tls !== undefined) checkTlsOptions(tls)
+    else if (!hasFiles(this.#tls)) {
+      throw new OptionError('ERR_TLS', 'tls names no files that could be read again; give the new options')
+    }
+    const options = tls ?? this.#tls
+    const material = readTls(options)
+    this.#tls = options
+    this.#launcher.reloadTls(material)
+    for (const slot of this.#slots) slot.process?.reloadTls(material)
   }
 
   /**

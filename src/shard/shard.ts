@@ -4,7 +4,7 @@ import type { App } from '../app.js'
 import { Codec } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
-import type { Environment } from '../connection/environment.js'
+import type { Environment, Log } from '../connection/environment.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
@@ -13,10 +13,12 @@ import type { ShardTask } from '../messages.js'
 import type { ConnectionOptions } from '../options.js'
 import { Payloads } from '../protocol/payloads.js'
 import { type TcpHandle, takeHandle } from '../tcp-handle.js'
+import type { TlsMaterial } from '../tls-material.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
 import { createLog } from './log.js'
+import { TlsTransports } from './tls-transports.js'
 import { findTransports, type OpenTransports, type SocketSource, type Transports } from './transports.js'
 
 /** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
@@ -34,6 +36,8 @@ export interface RunningShard {
   adoptHandle(handle: TcpHandle, admission: number): void
   /** Takes a descriptor of an accepted socket; it is the shard's from here on. */
   adoptDescriptor(fd: number, admission: number): void
+  /** From now on connections begin with other certificates. */
+  reloadTls(tls: TlsMaterial): void
   /**
    * Takes no more, closes all connections with `code`, waits for their end, at most `timeoutMs`, and cuts what is
    * left.
@@ -59,6 +63,8 @@ class Shard implements RunningShard, Registry {
   readonly #http: ShardHttp
   readonly #ledger: Ledger
   readonly #transports: Transports
+  /** The same, where they speak TLS. */
+  readonly #tls: TlsTransports | undefined
   readonly #app: App<unknown>
   readonly #deadlines: Deadlines
   readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 })
@@ -72,7 +78,8 @@ class Shard implements RunningShard, Registry {
     const log = createLog(task.logLevel, `shard ${task.index}`)
     this.#app = app
     this.#ledger = new Ledger(task.ledger)
-    this.#transports = openTransports(codec, this)
+    this.#tls = task.tls && this.#openTls(task.tls, codec, options, log)
+    this.#transports = this.#tls ?? openTransports(codec, this)
     this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log)
     this.#deadlines = new Deadlines(tickMs(options))
     this.#environment = {
@@ -123,6 +130,15 @@ class Shard implements RunningShard, Registry {
     }
   }
 
+  reloadTls(tls: TlsMaterial): void {
+    try {
+      this.#tls?.reload(tls)
+    } catch (error) {
+      // The primary has tried it, so that this is no fault of theirs.
+      this.#environment.log('error', 'the certificates could not be taken over; the old ones stay', error)
+    }
+  }
+
   async stop(code: number, timeoutMs: number): Promise<void> {
     const environment = this.#environment
     environment.stopping = true
@@ -162,6 +178,18 @@ class Shard implements RunningShard, Registry {
       }
     })
     this.#emptied = undefined
+  }
+
+  #openTls(tls: TlsMaterial, codec: Codec, options: ConnectionOptions, log: Log): TlsTransports {
+    const { handshakeTimeoutMs } = options
+    const { counters } = this.#ledger
+    return new TlsTransports(tls, {
+      arena: codec.readArena,
+      registry: this,
+      counters,
+      handshakeTimeoutMs,
+      log,
+    })
   }
 
   #adopt(source: SocketSource, admission: number): void {

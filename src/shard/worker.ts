@@ -23,6 +23,8 @@ export default async function runShard(task: ShardTask): Promise<void> {
           return shard.adoptSocket(message.socket, message.admission)
         case 'descriptors':
           return adoptAll(shard, message.pairs)
+        case 'tls':
+          return shard.reloadTls(message.tls)
         case 'stop':
           shard.stop(message.code, message.timeoutMs).then(resolve, reject)
       }

@@ -37,6 +37,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'options.ts',
     'rfc6455.ts',
     'tcp-handle.ts',
+    'tls-material.ts',
   ],
   primary: [
     'codec',
@@ -47,6 +48,8 @@ const ALLOWED: Record<string, readonly string[]> = {
     'rfc6455.ts',
     'serve-options.ts',
     'tcp-handle.ts',
+    'tls-material.ts',
+    'tls-options.ts',
   ],
 }
 

@@ -52,6 +52,7 @@ describe('the options in the README', () => {
   const WORDS: Record<string, string> = {
     workers: 'cores (os.availableParallelism())',
     app: 'built-in',
+    tls: 'none',
     resourceLimits: "Node's",
     path: 'any',
     origins: 'any',
@@ -93,6 +94,9 @@ describe('the API', () => {
     ['src/socket.ts', 'Socket', 'The socket'],
     ['src/app.ts', 'UpgradeRequest', 'The application'],
     ['src/app.ts', 'RequestFacts', 'The application'],
+    ['src/app.ts', 'TlsFacts', 'The application'],
+    ['src/tls-options.ts', 'TlsCertificate', 'The server'],
+    ['src/tls-options.ts', 'TlsOptions', 'The server'],
     ['src/app.ts', 'Acceptance', 'The application'],
     ['src/app.ts', 'Refusal', 'The application'],
     ['src/primary/server.ts', 'ServerStats', 'The server'],
@@ -110,7 +114,7 @@ describe('the API', () => {
 
 describe('the error codes', () => {
   /** Not ours, not an error, or not told to anybody. The load generator has a help text of its own. */
-  const OTHERS = /^ERR_(PARSE_ARGS|WORKER|HANDSHAKE|LOAD)_|^ERR_FRAME_NONE$/
+  const OTHERS = /^ERR_(PARSE_ARGS|WORKER|HANDSHAKE|LOAD)_|^ERR_FRAME_NONE$|^ERR_OSSL_/
 
   const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(name =>
     name.endsWith('.ts'),
