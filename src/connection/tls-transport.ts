@@ -69,8 +69,9 @@ export class TlsTransport implements Transport {
     this.#arena = arena
     this.#registry = registry
     this.#counters = counters
-    // TLS reads from the handle: the socket itself must not.
-    const options = { handle, allowHalfOpen: true, manualStart: true }
+    // TLS reads from the handle: the socket itself must not. Half a handshake will never be a whole one, so that only
+    // what follows may be half-open.
+    const options = { handle, allowHalfOpen: false, manualStart: true }
     const socket: TransportSocket = new Socket(options)
     socket[TRANSPORT] = this
     socket.on('error', onError)
@@ -95,6 +96,7 @@ export class TlsTransport implements Transport {
     this.#stream = stream
     this.#facts = facts
     ;(stream as TransportSocket)[TRANSPORT] = this
+    stream.allowHalfOpen = true
     stream.on('data', onData)
     stream.on('end', onEnd)
     stream.on('error', onError)
@@ -251,8 +253,9 @@ function onEnd(this: Socket): void {
   ;(this as TransportSocket)[TRANSPORT]?.owner.receiveEnd()
 }
 
-function onError(): void {
-  // 'close' follows and says all there is to say.
+function onError(this: Socket): void {
+  // 'close' follows and says all there is to say; but a fault in what TLS decrypts does not end the stream by itself.
+  this.destroy()
 }
 
 function onClose(this: Socket): void {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { OptionError } from '../errors.js'
@@ -93,6 +93,8 @@ function read(where: string, pem: Pem): string {
 function check(where: string, tls: TlsMaterial, certificate: CertificateMaterial): void {
   try {
     loadTls().createSecureContext(contextOptions(tls, certificate))
+    // Of authorities it takes those that it can read.
+    for (const pem of tls.ca) new X509Certificate(pem)
   } catch (error) {
     throw new OptionError('ERR_TLS', `${where}: ${explain(error as NodeJS.ErrnoException)}`, { cause: error })
   }

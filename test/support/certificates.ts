@@ -24,7 +24,12 @@ export class Authority {
 
   private constructor(directory: string, name: string) {
     this.directory = directory
-    this.root = this.#make('root', ['-subj', `/CN=${name}`, '-addext', 'keyUsage=critical,keyCertSign,cRLSign'])
+    this.root = this.#make('root', [
+      '-subj',
+      `/CN=${name}`,
+      '-addext',
+      'keyUsage=critical,keyCertSign,cRLSign',
+    ])
   }
 
   /** A certificate for a server with these names. */
