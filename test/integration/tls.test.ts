@@ -1,6 +1,6 @@
 // TLS: the handshake runs in the shards. Clients are `ws`, Node's own and, for what those can't do, raw bytes.
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { get, type RequestOptions, request } from 'node:https'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
@@ -10,6 +10,7 @@ import { WebSocket } from 'ws'
 import { type ServeOptions, type Server, serve } from '../../dist/index.js'
 import { Command } from '../command.js'
 import { Authority, type Certificate } from '../support/certificates.js'
+import { text } from '../support/frames.js'
 import { ServerProcess, type ServerProcessOptions } from '../support/server-process.js'
 import { soon, until } from '../support/until.js'
 import { openingRequest } from '../support/wire-client.js'
@@ -110,6 +111,11 @@ class Client {
     const [code] = (await soon('the WebSocket closes', closed)) as [number]
     return code
   }
+}
+
+/** Resolves when it is closed, whether after an error or not. */
+function closing(emitter: EventEmitter): Promise<void> {
+  return new Promise(resolve => emitter.once('close', () => resolve()))
 }
 
 /** Why a client does not get in: the error's text, or that it was closed. */
@@ -229,10 +235,27 @@ describe('a server with a certificate', () => {
     const silent = connectTcp(echo.port, '127.0.0.1')
     await until('both are there', async () => (await echo.stats()).total.sockets === 2)
     const closed = once(client.socket, 'close')
-    const cut = once(silent, 'close')
+    const cut = closing(silent)
     await echo.close()
     expect((await soon('the client is told', closed))[0]).toBe(1001)
     await soon('the other is cut', cut)
+  })
+
+  test('a client that ends its half gets the answers to what it had sent', async () => {
+    const echo = await start()
+    const raw = connectTcp({ port: echo.port, host: '127.0.0.1', allowHalfOpen: true })
+    closers.push(() => raw.destroy())
+    const stream = connect({ socket: raw, ca: authority.root.cert, host: '127.0.0.1' })
+    await soon('TLS is there', once(stream, 'secureConnect'))
+    let received = ''
+    stream.on('data', chunk => {
+      received += chunk.toString('latin1')
+    })
+    const ended = once(stream, 'end')
+    stream.end(Buffer.concat([Buffer.from(openingRequest()), text('now'), text('!later then')]))
+    await soon('the server ends its half', ended)
+    expect(received).toMatch(/^HTTP\/1.1 101 .*now.*then$/s)
+    await echo.finish()
   })
 
   test('a shard that runs in the main thread does it too', async () => {
@@ -609,7 +632,7 @@ describe('who speaks something else', () => {
       received += chunk.toString('latin1')
     })
     socket.on('error', () => {})
-    const closed = once(socket, 'close')
+    const closed = closing(socket)
     socket.write(bytes)
     await soon('it ends', closed, 3000)
     return received
@@ -689,8 +712,8 @@ describe('who speaks something else', () => {
     await soon('TLS is there', once(stream, 'secureConnect'))
     stream.write(openingRequest())
     await soon('the WebSocket opens', once(stream, 'data'))
-    const ended = once(stream, 'close')
     stream.on('error', () => {})
+    const ended = closing(stream)
     // A record of application data that nobody has sealed.
     raw.write(Buffer.concat([Buffer.from([23, 3, 3, 0, 100]), randomBytes(100)]))
     await soon('it ends', ended)
@@ -704,8 +727,8 @@ describe('who speaks something else', () => {
   test('renegotiation ends the connection', async () => {
     const echo = await start()
     const client = await Client.open(echo.port, { maxVersion: 'TLSv1.2' })
-    const closed = once(client.socket, 'close')
     client.socket.on('error', () => {})
+    const closed = closing(client.socket)
     client.stream.renegotiate({}, () => {})
     await soon('it ends', closed)
     await echo.finish()
