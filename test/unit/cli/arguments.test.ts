@@ -75,6 +75,18 @@ describe('flags', () => {
     })
   })
 
+  test('those of TLS are files, which are not looked at yet', () => {
+    const tls = { key: 'a.pem', cert: 'b.pem' }
+    expect(options('--tls-key', 'a.pem', '--tls-cert', 'b.pem')).toEqual({ tls })
+    expect(options('--tls-key=a.pem', '--tls-cert=b.pem', '--tls-ca=c.pem')).toEqual({
+      tls: { ...tls, ca: 'c.pem', requestCert: true },
+    })
+    for (const flags of [['--tls-key=a.pem'], ['--tls-cert=b.pem', '--tls-key='], ['--tls-ca=c.pem']]) {
+      expect(() => options(...flags)).toThrow(/--tls-key and --tls-cert must both be given/)
+    }
+    expect(() => options('--tls-key=a', '--tls-cert=b', '--tls-ca=')).toThrow('--tls-ca must be a file')
+  })
+
   test('lists grow with every flag, of others the last counts', () => {
     expect(options('--protocols', 'a,b', '--port', '1', '--protocols=c', '--port', '2')).toEqual({
       protocols: ['a', 'b', 'c'],

@@ -29,6 +29,10 @@ function facts(name: string, rule: OptionRule): string {
   return name === 'host' ? '(default 0.0.0.0)' : rule.text
 }
 
+test.each(['--tls-key', '--tls-cert', '--tls-ca'])('tells of %s', flag => {
+  expect(text).toMatch(new RegExp(`^  ${flag} <file> `, 'm'))
+})
+
 test('speaks of flags, not of options', () => {
   expect(text).toMatch(/beyond\s+--max-backpressure/)
   expect(text).not.toMatch(/maxBackpressure|stopTimeoutMs/)
