@@ -152,7 +152,7 @@ describe('writing', () => {
       const length = transport.writeNow(message, 0, 50_000)
       taken += length
       refused = length === 0
-      expect(handle.bytesWritten - handle.writeQueueSize).toBeGreaterThanOrEqual(taken)
+      if (!refused) expect(handle.writeQueueSize).toBe(0)
       // As long as TLS is not done with it nothing more is accepted.
       expect(transport.writeNow(message, 0, 10)).toBe(0)
       if (!refused) await turn()
