@@ -168,7 +168,10 @@ export class TlsTransport implements Transport {
     let left = chunk
     while (left.length > 0) {
       // It was the owner's doing, in the midst of a chunk.
-      if (this.#paused) return void this.#stream?.unshift(left)
+      if (this.#paused) {
+        this.#stream?.unshift(left)
+        return
+      }
       const part = left.length > most ? left.subarray(0, most) : left
       left = left.subarray(part.length)
       this.#arena.set(part)

@@ -94,10 +94,15 @@ function check(where: string, tls: TlsMaterial, certificate: CertificateMaterial
   try {
     loadTls().createSecureContext(contextOptions(tls, certificate))
     // Of authorities it takes those that it can read.
-    for (const pem of tls.ca) new X509Certificate(pem)
+    tls.ca.forEach(parse)
   } catch (error) {
     throw new OptionError('ERR_TLS', `${where}: ${explain(error as NodeJS.ErrnoException)}`, { cause: error })
   }
+}
+
+/** @throws when it is no certificate */
+function parse(pem: string): X509Certificate {
+  return new X509Certificate(pem)
 }
 
 function explain({ code, message }: NodeJS.ErrnoException): string {

@@ -10,7 +10,7 @@ import { WebSocket } from 'ws'
 import { type ServeOptions, type Server, serve } from '../../dist/index.js'
 import { Command } from '../command.js'
 import { Authority, type Certificate } from '../support/certificates.js'
-import { text } from '../support/frames.js'
+import { text as textFrame } from '../support/frames.js'
 import { ServerProcess, type ServerProcessOptions } from '../support/server-process.js'
 import { soon, until } from '../support/until.js'
 import { openingRequest } from '../support/wire-client.js'
@@ -67,10 +67,10 @@ class Client {
   private constructor(port: number, options: ConnectionOptions, path: string) {
     // By address: then no name is sent, but for the tests that give one.
     const trust = { ca: authority.root.cert, servername: '', ...options }
-    this.socket = new WebSocket(`wss://127.0.0.1:${port}${path}`, trust as never)
+    this.socket = new WebSocket(`wss://127.0.0.1:${port}${path}`, trust)
     closers.push(() => this.socket.terminate())
     this.socket.on('message', data => {
-      this.#inbox.push(String(data as Buffer))
+      this.#inbox.push((data as Buffer).toString())
       this.#wake()
     })
   }
@@ -252,7 +252,7 @@ describe('a server with a certificate', () => {
       received += chunk.toString('latin1')
     })
     const ended = once(stream, 'end')
-    stream.end(Buffer.concat([Buffer.from(openingRequest()), text('now'), text('!later then')]))
+    stream.end(Buffer.concat([Buffer.from(openingRequest()), textFrame('now'), textFrame('!later then')]))
     await soon('the server ends its half', ended)
     expect(received).toMatch(/^HTTP\/1.1 101 .*now.*then$/s)
     await echo.finish()
@@ -624,7 +624,7 @@ describe('reload', () => {
 })
 
 describe('who speaks something else', () => {
-  async function raw(port: number, bytes: string | Buffer): Promise<string> {
+  async function exchange(port: number, bytes: string | Buffer): Promise<string> {
     const socket = connectTcp({ port, host: '127.0.0.1' })
     closers.push(() => socket.destroy())
     let received = ''
@@ -641,9 +641,9 @@ describe('who speaks something else', () => {
   test('HTTP, a WebSocket and garbage on the TLS port end at once, without a word in the log', async () => {
     const echo = await start({ logLevel: 'info' })
     const healthy = await Client.open(echo.port)
-    expect(await raw(echo.port, openingRequest())).not.toContain('HTTP')
-    expect(await raw(echo.port, 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')).not.toContain('HTTP')
-    expect(await raw(echo.port, randomBytes(1000).fill(0xff, 0, 1))).not.toContain('HTTP')
+    expect(await exchange(echo.port, openingRequest())).not.toContain('HTTP')
+    expect(await exchange(echo.port, 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')).not.toContain('HTTP')
+    expect(await exchange(echo.port, randomBytes(1000).fill(0xff, 0, 1))).not.toContain('HTTP')
     await until('all are counted', async () => (await echo.stats()).total.tlsHandshakesFailed === 3)
     expect((await echo.stats()).total.handshakesRefused).toBe(0)
     expect(await healthy.ask('still there')).toBe('still there')
@@ -687,7 +687,11 @@ describe('who speaks something else', () => {
     const echo = await start({ handshakeTimeoutMs: 300 })
     const hello = await clientHello()
     const began = performance.now()
-    await Promise.all([raw(echo.port, ''), raw(echo.port, hello.subarray(0, 50)), raw(echo.port, hello)])
+    await Promise.all([
+      exchange(echo.port, ''),
+      exchange(echo.port, hello.subarray(0, 50)),
+      exchange(echo.port, hello),
+    ])
     const tookMs = performance.now() - began
     expect(tookMs).toBeGreaterThan(300)
     // Over TLS there is an answer.
@@ -731,6 +735,8 @@ describe('who speaks something else', () => {
     const closed = closing(client.socket)
     client.stream.renegotiate({}, () => {})
     await soon('it ends', closed)
+    await until('the application is told', async () => (await echo.app()).codes[1006] === 1)
+    expect((await echo.stats()).total.connections).toBe(0)
     await echo.finish()
   })
 
