@@ -22,6 +22,7 @@ import {
   ERROR_TOO_MANY_FRAGMENTS,
   ERROR_UNEXPECTED_CONTINUATION,
   EVENT_ASCII,
+  EVENT_COMPRESSED,
   EVENT_ERROR,
   EVENT_FIN,
   EVENT_FRAME_END,
@@ -40,6 +41,8 @@ import {
   CLOSE_FIRST,
   CLOSE_LENGTH,
   CLOSE_STATE,
+  COMPRESSED,
+  DEFLATE,
   FAILED,
   FRAGMENTS,
   HEADER,
@@ -59,6 +62,7 @@ import { invalidAt, validate } from './utf8'
 
 const TEXT: u32 = 0x1
 const CLOSE: u32 = 0x8
+const RSV1: u32 = 0x40
 /** RFC 6455 5.2: 2 bytes, 8 of length, 4 of masking key. */
 const MAX_HEADER: u32 = 14
 /** A length over every limit. */
@@ -89,7 +93,11 @@ function parseHeader(slot: usize, at: usize, available: u32): u32 {
   const control = opcode & 0x08
   const open = <u32>load<u8>(slot, OPEN_MESSAGE)
   const fragments = opcode === 0 ? load<u32>(slot, FRAGMENTS) : 0
-  if (first & 0x70) return refuse(ERROR_RESERVED_BITS, 0)
+  const reserved = first & 0x70
+  // RFC 7692 6: the one bit that may be set, where it was negotiated, in the first frame of a data message.
+  if (reserved && (reserved !== RSV1 || control || opcode === 0 || !load<u8>(slot, DEFLATE))) {
+    return refuse(ERROR_RESERVED_BITS, 0)
+  }
   if ((opcode & 0x07) > 2) return refuse(ERROR_RESERVED_OPCODE, 0)
   if (control) {
     if (!final) return refuse(ERROR_CONTROL_FRAGMENTED, 0)
@@ -119,10 +127,17 @@ function parseHeader(slot: usize, at: usize, available: u32): u32 {
     if (<i64>length < 0) return refuse(ERROR_LENGTH_TOP_BIT, 9)
     if (length < 0x10000) return refuse(ERROR_LENGTH_NOT_MINIMAL, 9)
   }
+  // COMPRESSED is RSV1, one bit further up.
+  const compressed = opcode === 0 ? open & COMPRESSED : reserved << 1
   const messageLength = opcode === 0 ? load<u64>(slot, MESSAGE_LENGTH) + length : length
   if (control) {
     if (opcode === CLOSE && length === 1) return refuse(ERROR_CLOSE_LENGTH, 1)
-  } else if (messageLength > load<u64>(slot, MAX_PAYLOAD)) return refuse(ERROR_MESSAGE_TOO_BIG, size - 1)
+  } else {
+    let limit = load<u64>(slot, MAX_PAYLOAD)
+    // What is inflated is measured by who inflates; what can't be compressed takes this much more than it is long.
+    if (compressed) limit += (limit >> 3) + 1024
+    if (messageLength > limit) return refuse(ERROR_MESSAGE_TOO_BIG, size - 1)
+  }
 
   let key: u32 = 0
   if (masked) {
@@ -139,16 +154,16 @@ function parseHeader(slot: usize, at: usize, available: u32): u32 {
     store<u8>(slot, UTF8_COMPLETE, CLOSE_STATE)
     return size
   }
-  // FIN is 0x80 in the header and EVENT_FIN is 0x400.
-  const flags = EVENT_FRAME_START | (final << 3)
+  // FIN is 0x80 in the header and EVENT_FIN is 0x400; COMPRESSED is 0x80 and EVENT_COMPRESSED 0x2000.
+  const flags = EVENT_FRAME_START | (final << 3) | (compressed << 6)
   store<u64>(slot, messageLength, MESSAGE_LENGTH)
   store<u32>(slot, fragments + 1, FRAGMENTS)
   if (opcode === 0) {
-    store<u32>(slot, open | flags, WORD)
+    store<u32>(slot, (open & 0x0f) | flags, WORD)
     if (final) store<u8>(slot, 0, OPEN_MESSAGE)
   } else {
     store<u32>(slot, opcode | flags | EVENT_MESSAGE_START, WORD)
-    store<u8>(slot, final ? 0 : opcode, OPEN_MESSAGE)
+    store<u8>(slot, final ? 0 : opcode | compressed, OPEN_MESSAGE)
     store<u8>(slot, UTF8_COMPLETE, TEXT_STATE)
     store<u8>(slot, EVENT_ASCII >> 8, TEXT_ASCII)
   }
@@ -196,7 +211,7 @@ function receivePayload(slot: usize, at: usize, length: usize): u32 {
   store<u32>(slot, word & ~EVENT_FRAME_START, WORD)
   if (rest === 0) word |= EVENT_FRAME_END
 
-  if (opcode === TEXT) {
+  if (opcode === TEXT && !(word & EVENT_COMPRESSED)) {
     let state = <u32>load<u8>(slot, TEXT_STATE)
     if (notAscii) store<u8>(slot, 0, TEXT_ASCII)
     if (notAscii || state !== UTF8_COMPLETE) {

@@ -16,9 +16,10 @@ export * from './layout'
  * @param role ROLE_SERVER or ROLE_CLIENT: what the local end is
  * @param maxPayload bytes of a message, 0 to Infinity
  * @param maxFragments frames of a message, from 1 on
+ * @param deflate 1 where permessage-deflate was negotiated, so that messages may be compressed, else 0
  */
-export function open(slot: u32, role: u32, maxPayload: f64, maxFragments: u32): void {
-  openSlot(slotAt(slot), role, maxPayload, maxFragments)
+export function open(slot: u32, role: u32, maxPayload: f64, maxFragments: u32, deflate: u32): void {
+  openSlot(slotAt(slot), role, maxPayload, maxFragments, deflate)
 }
 
 /**

@@ -56,8 +56,12 @@ export const EVENT_FIN: u32 = 0x400
 export const EVENT_MESSAGE_START: u32 = 0x800
 /** Every byte of the text message so far, this event's included, is ASCII. Set for TEXT only. */
 export const EVENT_ASCII: u32 = 0x1000
+/** The message is compressed (RFC 7692 6): neither its size nor, in text, its UTF-8 is known before it is inflated. */
+export const EVENT_COMPRESSED: u32 = 0x2000
 /** All of a message, or of a control frame, in one event. */
 export const EVENT_WHOLE: u32 = EVENT_FRAME_START | EVENT_FRAME_END | EVENT_FIN | EVENT_MESSAGE_START
+/** `word & EVENT_WHOLE_MASK` is EVENT_WHOLE when there is all of it and it is not compressed. */
+export const EVENT_WHOLE_MASK: u32 = EVENT_WHOLE | EVENT_COMPRESSED
 
 /** Roles: what the *local* end is. A server takes masked frames only, a client unmasked ones only (RFC 6455 5.1). */
 export const ROLE_SERVER: u32 = 0

@@ -21,7 +21,7 @@ export const MAX_FRAGMENTS: usize = 36
 export const ROLE: usize = 40
 /** u8: 1 after a violation. */
 export const FAILED: usize = 41
-/** u8: the opcode of the message that the next data frame must continue; 0 when there is none. */
+/** u8: the opcode of the message that the next data frame must continue, with COMPRESSED; 0 when there is none. */
 export const OPEN_MESSAGE: usize = 42
 /** u8: UTF8_* state of the open text message. */
 export const TEXT_STATE: usize = 43
@@ -33,22 +33,28 @@ export const CLOSE_LENGTH: usize = 45
 export const CLOSE_FIRST: usize = 46
 /** u8: UTF8_* state of the close reason. */
 export const CLOSE_STATE: usize = 47
-/** Bytes of a header that came without its end: at most 13. */
+/** Bytes of a header that came without its end: at most 13; 14 with the last. */
 export const HEADER: usize = 48
+/** u8: 1 where permessage-deflate was negotiated. */
+export const DEFLATE: usize = 62
 /** u8: how many they are. */
 export const HEADER_LENGTH: usize = 63
+
+/** In OPEN_MESSAGE: the message is compressed. */
+export const COMPRESSED: u32 = 0x80
 
 export function slotAt(index: u32): usize {
   return SLOTS_OFFSET + index * SLOT_SIZE
 }
 
 /** Begins a connection. Whatever the slot's memory was used for before has no influence. */
-export function openSlot(slot: usize, role: u32, maxPayload: f64, maxFragments: u32): void {
+export function openSlot(slot: usize, role: u32, maxPayload: f64, maxFragments: u32, deflate: u32): void {
   memory.fill(slot, 0, SLOT_SIZE)
   // The length of a frame is below 2^63 (RFC 6455 5.2), so that the sum of two never wraps in 64 bits.
   store<u64>(slot, maxPayload < <f64>i64.MAX_VALUE ? <u64>maxPayload : i64.MAX_VALUE, MAX_PAYLOAD)
   store<u32>(slot, maxFragments, MAX_FRAGMENTS)
   store<u8>(slot, role, ROLE)
+  store<u8>(slot, deflate, DEFLATE)
   store<u8>(slot, UTF8_COMPLETE, TEXT_STATE)
   store<u8>(slot, UTF8_COMPLETE, CLOSE_STATE)
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { constants } from 'node:os'
 import { type Command, parseArguments } from './cli/arguments.js'
 import { helpText } from './cli/help.js'
@@ -50,10 +51,11 @@ async function run(options: ServeOptions): Promise<void> {
   // Without TLS there is nothing to be read again: then it ends the process, as it always does.
   if (options.tls !== undefined) process.on('SIGHUP', () => reloadTls(server))
   const { length } = server.stats().shards
-  const scheme = options.tls === undefined ? 'ws' : 'wss'
   process.stdout.write(
-    `listening on ${scheme}://${place(server)} (${length} ${length === 1 ? 'shard' : 'shards'})\n`,
+    `listening on ${url(server, options.tls === undefined ? 'ws' : 'wss')} (${length} ${length === 1 ? 'shard' : 'shards'})\n`,
   )
+  const admin = server.adminAddress()
+  if (admin !== null) process.stdout.write(`metrics at http://${authority(admin)}/metrics\n`)
 }
 
 async function start(options: ServeOptions): Promise<Server> {
@@ -86,8 +88,11 @@ function reloadTls(server: Server): void {
   }
 }
 
-function place(server: Server): string {
-  const { address, port, family } = server.address() as { address: string; port: number; family: string }
+function url(server: Server, scheme: 'ws' | 'wss'): string {
+  return `${scheme}://${authority(server.address() as AddressInfo)}`
+}
+
+function authority({ address, port, family }: AddressInfo): string {
   return `${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 

@@ -18,6 +18,8 @@ export abstract class ShardwsError extends Error {
   }
 }
 
+// Classes that are published for browsers say their names themselves: what minifies a page renames classes.
+
 /** A bad opening request. It is answered with an HTTP status, no frame is sent. */
 export class HandshakeError extends ShardwsError {
   /** HTTP status code of the refusal. */
@@ -44,19 +46,42 @@ export abstract class PeerError extends ShardwsError {
 }
 
 /** The peer breaks RFC 6455: close 1002. */
-export class ProtocolError extends PeerError {}
+export class ProtocolError extends PeerError {
+  override get name(): string {
+    return 'ProtocolError'
+  }
+}
 
 /** Text or a close reason that is not UTF-8: close 1007 (RFC 6455 8.1). */
-export class InvalidTextError extends PeerError {}
+export class InvalidTextError extends PeerError {
+  override get name(): string {
+    return 'InvalidTextError'
+  }
+}
+
+/** A compressed message that can't be inflated: close 1007 (RFC 7692 7.2.2). */
+export class CompressionError extends PeerError {}
 
 /** The peer goes over a bound: close 1009 for sizes, 1008 for counts and rates. */
-export class LimitError extends PeerError {}
+export class LimitError extends PeerError {
+  override get name(): string {
+    return 'LimitError'
+  }
+}
 
 /** The caller's misuse: thrown at once, the connection lives on. */
-export class StateError extends ShardwsError {}
+export class StateError extends ShardwsError {
+  override get name(): string {
+    return 'StateError'
+  }
+}
 
 /** An option or a flag that cannot be used: thrown at once, before anything is started. */
-export class OptionError extends ShardwsError {}
+export class OptionError extends ShardwsError {
+  override get name(): string {
+    return 'OptionError'
+  }
+}
 
 /** A shard crashed, did not start, or a hand-off to it failed. */
 export class ShardError extends ShardwsError {}
@@ -114,6 +139,9 @@ const FRAME_ERRORS: readonly (readonly [code: string, closeCode: number, text: s
     'the close code must not be used in a Close frame (RFC 6455 7.4)',
   ],
 ]
+
+/** Faults of the codec's that are found elsewhere too: compressed messages are looked at when they are inflated. */
+export const FrameFault = { MESSAGE_TOO_BIG: 11, INVALID_UTF8: 13 } as const
 
 /** The error that stands for an error number of the codec. */
 export function frameError(number: number): PeerError {

@@ -1,5 +1,6 @@
 export * from './app.js'
 export {
+  CompressionError,
   HandshakeError,
   InvalidTextError,
   LimitError,
@@ -10,7 +11,8 @@ export {
   ShardwsError,
   StateError,
 } from './errors.js'
-export type { Balance, ConnectionOptions, LogLevel } from './options.js'
+export type { Logger } from './log.js'
+export type { Balance, ConnectionOptions, DeflateOptions, LogLevel } from './options.js'
 export {
   type CloseOptions,
   type RefusedStats,

@@ -1,6 +1,29 @@
 /** How a new connection's shard is chosen. */
 export type Balance = 'least-connections' | 'round-robin' | 'client-address'
 
+/** Compression of messages (permessage-deflate, RFC 7692). */
+export interface DeflateOptions {
+  /** Compress each message without the ones before: less memory, less compression. Default false. */
+  serverNoContextTakeover: boolean
+  /** Have clients do so. Default false. */
+  clientNoContextTakeover: boolean
+  /** Refer to at most 2^this bytes before. 8 to 15, default 15. */
+  serverMaxWindowBits: number
+  /** Have clients that can do so. 8 to 15, default 15. */
+  clientMaxWindowBits: number
+  /** Messages of fewer bytes are sent as they are, unless `send` says otherwise. 0 to 2^31 - 1, default 1024. */
+  threshold: number
+  /** How much time zlib takes to make it small, 1 to 9; 0 compresses nothing. Default 6. */
+  level: number
+  /** How much memory zlib takes for it, 1 to 9. Default 8. */
+  memLevel: number
+  /**
+   * Connections per shard for which zlib keeps the messages before at a time; who has sent nothing for the longest time
+   * makes room. 1 to 131,072, default 128.
+   */
+  maxContexts: number
+}
+
 /** What one connection may do: the part of the options that every shard gets. */
 export interface ConnectionOptions {
   /** Only upgrades of this path are accepted, others are 404; default: any path. */
@@ -13,6 +36,8 @@ export interface ConnectionOptions {
   maxHeaderBytes: number
   /** Header lines of the opening request; over it 431. 1 to 2000, default 100. */
   maxHeaderLines: number
+  /** Compression of messages; undefined: none. */
+  perMessageDeflate: DeflateOptions | undefined
   /** Bytes of a message; over it 1009. 0 to 536870888, default 1 MiB. */
   maxPayload: number
   /** Frames of a message; over it 1008. 1 to 2^32 - 1, default 2^20. */

@@ -12,6 +12,9 @@ export const Opcode = {
   PONG: 0xa,
 } as const
 
+/** Beside the opcode of a message's first frame: the message is compressed (RFC 7692 6). */
+export const RSV1 = 0x40
+
 /** RFC 6455 7.4.1 and the registry it opened (1012 to 1014). */
 export const CloseCode = {
   NORMAL: 1000,

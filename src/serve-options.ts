@@ -5,7 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
 import { OptionError } from './errors.js'
-import type { Balance, ConnectionOptions, LogLevel } from './options.js'
+import type { Logger } from './log.js'
+import type { Balance, ConnectionOptions, DeflateOptions, LogLevel } from './options.js'
 import { checkTlsOptions, type TlsOptions } from './tls-options.js'
 
 /** The part of the options that concerns the primary thread. */
@@ -36,10 +37,28 @@ export interface PrimaryOptions {
   maxConnectionsPerIp: number
   /** Milliseconds that `close` gives the connections and the application to end. 0 to 86,400,000, default 10000. */
   stopTimeoutMs: number
+  /**
+   * Milliseconds over which `close` spreads the closing of the connections, so that they do not all come back in one
+   * second; `stopTimeoutMs` begins after it. 0 to 86,400,000, default 0: all at once.
+   */
+  closeSpreadMs: number
   /** Milliseconds a shard has to load and start the application. 1 to 86,400,000, default 30000. */
   startTimeoutMs: number
-  /** What is written to stderr. Default `info`. */
+  /** What is written to stderr, or told to `logger`. Default `info`. */
   logLevel: LogLevel
+  /** Lines for people, or one object of JSON in each. Default `text`. */
+  logFormat: 'text' | 'json'
+  /** Takes the log, of the shards as well, instead of stderr: a pino logger, or an object like it. Default: none. */
+  logger: Logger | undefined
+  /**
+   * Path of the port at which a GET is answered with the metrics in Prometheus' text format, such as `/metrics`.
+   * Default: none, since whoever can reach the port could read them.
+   */
+  metricsPath: string | undefined
+  /** TCP port for `/metrics`, `/healthz` and `/readyz` alone; 0 for any free one. 0 to 65535, default: none. */
+  adminPort: number | undefined
+  /** Address to listen at for those. Default `127.0.0.1`: this machine only. */
+  adminHost: string
   /**
    * Limits of each shard's heap and stack, in MiB; a shard over them is replaced. 16 at least for the old generation,
    * 1 for the others. Default: those of Node, and 32 for the young generation, with which running out of memory ends
@@ -51,7 +70,12 @@ export interface PrimaryOptions {
 type Loose<Options> = { [Name in keyof Options]?: Options[Name] | undefined }
 
 /** Every option of `serve`. What is left out, or undefined, has its default. */
-export interface ServeOptions extends Loose<PrimaryOptions>, Loose<ConnectionOptions> {}
+export interface ServeOptions
+  extends Loose<PrimaryOptions>,
+    Loose<Omit<ConnectionOptions, 'perMessageDeflate'>> {
+  /** Compression of messages (RFC 7692). `true` is `{}`. Default `false`: none. */
+  perMessageDeflate?: boolean | Loose<DeflateOptions> | undefined
+}
 
 /** How an option is checked and described. */
 export type OptionRule =
@@ -72,6 +96,27 @@ const RESOURCE_MINIMA = new Map([
   ['maxYoungGenerationSizeMb', 1],
   ['codeRangeSizeMb', 1],
   ['stackSizeMb', 1],
+])
+
+/** Of `perMessageDeflate`. */
+const DEFLATE_DEFAULTS: DeflateOptions = {
+  serverNoContextTakeover: false,
+  clientNoContextTakeover: false,
+  serverMaxWindowBits: 15,
+  clientMaxWindowBits: 15,
+  threshold: 1024,
+  level: 6,
+  memLevel: 8,
+  maxContexts: 128,
+}
+
+const DEFLATE_RANGES = new Map<string, readonly [min: number, max: number]>([
+  ['serverMaxWindowBits', [8, 15]],
+  ['clientMaxWindowBits', [8, 15]],
+  ['threshold', [0, MAX_INT32]],
+  ['level', [0, 9]],
+  ['memLevel', [1, 9]],
+  ['maxContexts', [1, 131_072]],
 ])
 
 /** The one table of defaults and ranges; help texts and documentation are made from it or checked against it. */
@@ -100,18 +145,44 @@ export const OPTIONS = {
   maxConnections: integer(1_000_000, 1, 10_000_000, 'connections at a time'),
   maxConnectionsPerIp: integer(0, 0, 10_000_000, 'connections at a time from one client; 0 for no limit'),
   stopTimeoutMs: integer(10_000, 0, DAY_MS, 'milliseconds that connections get to end when the server stops'),
+  closeSpreadMs: integer(
+    0,
+    0,
+    DAY_MS,
+    'milliseconds over which connections are closed when the server stops',
+  ),
   startTimeoutMs: integer(30_000, 1, DAY_MS, 'milliseconds a shard has to start the application'),
   logLevel: choice('info', ['silent', 'error', 'warn', 'info', 'debug'], 'what is written to stderr'),
+  logFormat: choice('text', ['text', 'json'], 'form of the lines on stderr'),
+  logger: other(
+    undefined,
+    'an object with the methods debug, info, warn and error',
+    isLogger,
+    'takes the log instead of stderr',
+  ),
   resourceLimits: other(
     undefined,
     `an object with any of ${Array.from(RESOURCE_MINIMA, ([name, least]) => `${name} (from ${least})`).join(', ')}`,
     isResourceLimits,
     "limits of each shard's heap and stack, in MiB",
   ),
+  metricsPath: other(
+    undefined,
+    'a path that begins with / and has no query',
+    isPath,
+    'path that answers with the metrics; none by default',
+  ),
+  adminPort: other(
+    undefined,
+    'an integer from 0 to 65535',
+    value => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535,
+    'TCP port for /metrics, /healthz and /readyz; none by default',
+  ),
+  adminHost: other('127.0.0.1', 'a host name or address', isNonEmptyString, 'address of that port'),
   path: other(
     undefined,
     'a path that begins with / and has no query',
-    value => typeof value === 'string' && /^\/[!-"$->@-~]*$/.test(value),
+    isPath,
     'only upgrades of this path are accepted',
   ),
   origins: other(undefined, 'a list of strings', isStrings, 'allowed values of Origin; any by default'),
@@ -124,6 +195,12 @@ export const OPTIONS = {
   ),
   maxHeaderBytes: integer(16_384, 128, 65_536, "bytes of the opening request's head"),
   maxHeaderLines: integer(100, 1, 2000, 'header lines of the opening request'),
+  perMessageDeflate: other(
+    false,
+    `true, false, or an object with any of serverNoContextTakeover and clientNoContextTakeover (true, false), ${Array.from(DEFLATE_RANGES, ([name, [min, max]]) => `${name} (${min} to ${max})`).join(', ')}`,
+    isDeflateOptions,
+    'compression of messages (permessage-deflate); alone for the defaults',
+  ),
   maxPayload: integer(2 ** 20, 0, 536_870_888, 'bytes of a message'),
   maxFragments: integer(2 ** 20, 1, 2 ** 32 - 1, 'frames of a message'),
   maxBackpressure: integer(2 ** 20, 0, MAX_INT32, 'bytes that may wait for a peer that does not read'),
@@ -178,7 +255,9 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
   const { app, port, host, backlog, workers, tls, balance, logLevel, resourceLimits, ...rest } =
     values as unknown as PrimaryOptions & ConnectionOptions
   if (tls !== undefined) checkTlsOptions(tls)
-  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...connection } = rest
+  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = rest
+  const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
+  const deflate = values.perMessageDeflate as boolean | Loose<DeflateOptions>
   return {
     app: app === undefined ? undefined : appUrl(app),
     port,
@@ -190,16 +269,28 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     maxConnections,
     maxConnectionsPerIp,
     stopTimeoutMs,
+    closeSpreadMs,
     startTimeoutMs,
     logLevel,
+    logFormat,
+    logger,
+    metricsPath,
+    adminPort,
+    adminHost,
     resourceLimits,
     connection: {
       ...connection,
       // They are sent to threads as they are now.
       origins: connection.origins && [...connection.origins],
       protocols: [...connection.protocols],
+      perMessageDeflate: deflate === false ? undefined : deflateOptions(deflate === true ? {} : deflate),
     },
   }
+}
+
+function deflateOptions(given: Loose<DeflateOptions>): DeflateOptions {
+  const values = Object.entries(given).filter(([, value]) => value !== undefined)
+  return { ...DEFLATE_DEFAULTS, ...Object.fromEntries(values) }
 }
 
 /** What an option may be, in words: `1 to 1024`, `close or drop`. */
@@ -253,6 +344,17 @@ function isNonEmptyString(value: unknown): boolean {
   return typeof value === 'string' && value.length > 0
 }
 
+function isLogger(value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  return ['debug', 'info', 'warn', 'error'].every(
+    level => typeof (value as Record<string, unknown>)[level] === 'function',
+  )
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === 'string' && /^\/[!-"$->@-~]*$/.test(value)
+}
+
 function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every(element => typeof element === 'string')
 }
@@ -262,5 +364,17 @@ function isResourceLimits(value: unknown): boolean {
   return Object.entries(value).every(([name, limit]) => {
     const least = RESOURCE_MINIMA.get(name)
     return least !== undefined && Number.isFinite(limit) && limit >= least
+  })
+}
+
+function isDeflateOptions(value: unknown): boolean {
+  if (typeof value === 'boolean') return true
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).every(([name, setting]) => {
+    if (!Object.hasOwn(DEFLATE_DEFAULTS, name)) return false
+    if (setting === undefined) return true
+    const range = DEFLATE_RANGES.get(name)
+    if (range === undefined) return typeof setting === 'boolean'
+    return Number.isSafeInteger(setting) && setting >= range[0] && setting <= range[1]
   })
 }

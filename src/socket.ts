@@ -30,9 +30,11 @@ export interface Socket<Data = undefined> {
    * caller's again when the call returns.
    *
    * @param binary overrides the kind of a message given as bytes: `false` sends them as text (they must be UTF-8)
+   * @param compress overrides the option `perMessageDeflate.threshold`: `false` sends it as it is, `true` compressed,
+   *   where the client takes it and it becomes shorter
    * @throws StateError (`ERR_SEND_TYPE`) for anything but a string, an ArrayBuffer or a view of one
    */
-  send(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean): SendStatus
+  send(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean, compress?: boolean): SendStatus
   /**
    * Sends a Ping (RFC 6455 5.5.2). The server pings idle connections by itself.
    *

@@ -47,7 +47,7 @@ interface Split {
 function split(args: readonly string[]): Split {
   try {
     return parseArgs({
-      args: [...args],
+      args: args.map((argument, index) => withValue(argument, args[index + 1])),
       allowPositionals: true,
       options: {
         help: { type: 'boolean', short: 'h' },
@@ -61,6 +61,12 @@ function split(args: readonly string[]): Split {
   } catch (error) {
     return refuse(explain(error as NodeJS.ErrnoException))
   }
+}
+
+/** A flag that may stand alone, and does, gets the value that this means. */
+function withValue(argument: string, next = ''): string {
+  const form = FLAGS.find(({ name }) => argument === `--${name}`)?.value
+  return form === undefined || form.test(next) ? argument : `${argument}=true`
 }
 
 /** Node's own texts take several lines and speak of programming. */

@@ -7,21 +7,23 @@ export interface Flag {
   name: string
   /** What stands for the value in the help text. */
   placeholder: string
+  /** Where it may stand alone, which means `true`: what follows is its value only if it looks like this. */
+  value?: RegExp
   /** Whether the flag may be given several times, each adding to the ones before. */
   isList: boolean
   /** Makes the option's value; what it can't make sense of becomes something that the option does not accept. */
   parse: (texts: readonly string[]) => unknown
 }
 
-type Form = Pick<Flag, 'placeholder' | 'isList' | 'parse'>
+type Form = Pick<Flag, 'placeholder' | 'value' | 'isList' | 'parse'>
 
 type OtherName = {
   [Name in OptionName]: (typeof OPTIONS)[Name]['kind'] extends 'other' ? Name : never
 }[OptionName]
 
-/** `app` is the argument, `tls` has several flags of its own. */
-const FLAGLESS = ['app', 'tls'] as const
-type Flagless = (typeof FLAGLESS)[number]
+/** Options that are no flags: `app` is the argument, `tls` has several flags of its own, and no text is a logger. */
+const FLAGLESS = ['app', 'tls', 'logger'] as const
+export type Flagless = (typeof FLAGLESS)[number]
 
 const INTEGER: Form = { placeholder: '<n>', isList: false, parse: ([text]) => parseInteger(text) }
 const LIST: Form = {
@@ -34,21 +36,26 @@ const LIST: Form = {
 /** The options that are neither numbers nor choices. */
 const FORMS: Record<Exclude<OtherName, Flagless>, Form> = {
   host: word('<address>'),
+  metricsPath: word('</path>'),
+  adminPort: INTEGER,
+  adminHost: word('<address>'),
   path: word('</path>'),
   origins: LIST,
   protocols: LIST,
+  perMessageDeflate: {
+    placeholder: '[a=n,...]',
+    value: /^(?:true|false)$|^[A-Za-z]+=/,
+    isList: true,
+    parse: texts => {
+      const text = texts.join(',')
+      if (text === 'true' || text === 'false') return text === 'true'
+      return Object.fromEntries(pairs(texts).map(([name, value]) => [name, parseSetting(value)]))
+    },
+  },
   resourceLimits: {
     placeholder: '<name=n,...>',
     isList: true,
-    parse: texts =>
-      Object.fromEntries(
-        texts
-          .flatMap(list => list.split(','))
-          .map(pair => {
-            const [name, value] = pair.split('=', 2) as [string, string | undefined]
-            return [name.trim(), parseInteger(value)]
-          }),
-      ),
+    parse: texts => Object.fromEntries(pairs(texts).map(([name, value]) => [name, parseInteger(value)])),
   },
 }
 
@@ -77,6 +84,21 @@ function form(option: Exclude<OptionName, Flagless>): Form {
 
 function word(placeholder: string): Form {
   return { placeholder, isList: false, parse: ([value]) => value }
+}
+
+/** `a=1,b=2`, in one text or several. */
+function pairs(texts: readonly string[]): (readonly [name: string, value: string | undefined])[] {
+  return texts
+    .flatMap(list => list.split(','))
+    .map(pair => {
+      const [name, value] = pair.split('=', 2) as [string, string | undefined]
+      return [name.trim(), value]
+    })
+}
+
+function parseSetting(text: string | undefined): unknown {
+  const setting = text?.trim()
+  return setting === 'true' || setting === 'false' ? setting === 'true' : parseInteger(text)
 }
 
 function parseInteger(digits: string | undefined): number {

@@ -1,9 +1,8 @@
 import { StateError } from '../errors.js'
-import { EVENT_WORDS, ROLE_CLIENT, ROLE_SERVER, SLOT_SIZE, SLOTS_OFFSET } from './events.js'
+import { EVENT_WORDS, ROLE_CLIENT, ROLE_SERVER, SLOTS_OFFSET } from './events.js'
 import type { CodecExports } from './exports.js'
-
-/** What the local end is. A server takes masked frames only, a client unmasked ones only (RFC 6455 5.1). */
-export type Role = 'server' | 'client'
+import { type CodecInstance, instantiate } from './instance.js'
+import type { Role } from './role.js'
 
 /** Node's Buffer with the methods that its type declarations leave out. Offsets are bytes. */
 export interface CodecMemory extends Buffer {
@@ -16,9 +15,8 @@ export interface CodecMemory extends Buffer {
   utf8Write(text: string, offset: number, length: number): number
 }
 
-const PAGE_SIZE = 65536
-/** Memory is limited to 4 GiB by WebAssembly; this many slots take 64 MiB of addresses. */
-const MAX_SLOTS = 1 << 20
+/** Bytes that fit the inflation arena: what most messages inflate to, in one call of zlib. */
+const INFLATE_CAPACITY = 64 * 1024
 
 /**
  * An instance of the codec: an arena for what is read, one for what is written, the table of what the last `decode`
@@ -38,6 +36,15 @@ export class Codec {
   readonly writeOffset: number
   /** Bytes that fit the write arena. */
   readonly writeCapacity: number
+  /**
+   * Where inflated bytes may be put, to be validated and decoded: the last `inflateCapacity` bytes of the scratch arena,
+   * which `decodeUtf8` writes to from its beginning, so that it never overtakes what it reads.
+   */
+  readonly inflateOffset: number
+  /** Bytes that fit there. */
+  readonly inflateCapacity = INFLATE_CAPACITY
+  /** As many bytes as there are at `inflateOffset`, whose contents nobody wants. */
+  readonly sinkOffset: number
   /** What the last `decode` found, EVENT_WORDS numbers each: word, offset, length, rest (see events.ts). */
   readonly events: Int32Array
   /** How many events fit the table. */
@@ -54,16 +61,17 @@ export class Codec {
   /**
    * @param module see `compileCodec`
    * @param slots how many connections at a time, 1 to 2^20: 64 bytes of memory each, once used
-   * @throws StateError when `slots` is out of range
+   * @param instance of `module` for as many slots, where it was made asynchronously
+   * @throws StateError (`ERR_CODEC_SLOTS`) when `slots` is out of range, (`ERR_CODEC_SOURCE`) for another module
    */
-  constructor(module: WebAssembly.Module, slots: number) {
-    if (!Number.isInteger(slots) || slots < 1 || slots > MAX_SLOTS) {
-      throw new StateError('ERR_CODEC_SLOTS', `slots must be an integer from 1 to ${MAX_SLOTS}, got ${slots}`)
+  constructor(
+    module: WebAssembly.Module,
+    slots: number,
+    { memory, exports }: CodecInstance = instantiate(module, slots),
+  ) {
+    if (exports.SLOTS_OFFSET?.value !== SLOTS_OFFSET) {
+      throw new StateError('ERR_CODEC_SOURCE', "the module is not this version's codec.wasm")
     }
-    const pages = Math.ceil((SLOTS_OFFSET + slots * SLOT_SIZE) / PAGE_SIZE)
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
-    const instance = new WebAssembly.Instance(module, { env: { memory } })
-    const exports = instance.exports as unknown as CodecExports
     this.#exports = exports
     this.slots = slots
     this.#used = new Uint8Array(slots)
@@ -75,6 +83,8 @@ export class Codec {
     this.writeOffset = exports.WRITE_OFFSET.value
     this.writeCapacity = exports.WRITE_CAPACITY.value
     this.#textOffset = exports.TEXT_OFFSET.value
+    this.sinkOffset = this.#textOffset
+    this.inflateOffset = this.#textOffset + exports.TEXT_CAPACITY.value - INFLATE_CAPACITY
     this.eventsCapacity = exports.EVENTS_CAPACITY.value
     this.events = new Int32Array(
       memory.buffer,
@@ -88,16 +98,18 @@ export class Codec {
    *
    * @param maxPayload bytes of a message, 0 to Infinity; over it ERR_MESSAGE_TOO_BIG
    * @param maxFragments frames of a message, 1 to 2^32 - 1; over it ERR_MESSAGE_TOO_MANY_FRAGMENTS
+   * @param deflate permessage-deflate was negotiated: messages may be compressed (RFC 7692 6)
    * @returns its slot, to be released when it ends; -1 when all slots are in use
    */
-  acquire(role: Role, maxPayload: number, maxFragments: number): number {
+  acquire(role: Role, maxPayload: number, maxFragments: number, deflate = false): number {
     let slot = this.#free.pop()
     if (slot === undefined) {
       if (this.#fresh === this.slots) return -1
       slot = this.#fresh++
     }
     this.#used[slot] = 1
-    this.#exports.open(slot, role === 'server' ? ROLE_SERVER : ROLE_CLIENT, maxPayload, maxFragments)
+    const roleNumber = role === 'server' ? ROLE_SERVER : ROLE_CLIENT
+    this.#exports.open(slot, roleNumber, maxPayload, maxFragments, deflate ? 1 : 0)
     return slot
   }
 

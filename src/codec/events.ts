@@ -25,8 +25,12 @@ export const EVENT_FIN = 0x400
 export const EVENT_MESSAGE_START = 0x800
 /** Every byte of the text message so far, this event's included, is ASCII. */
 export const EVENT_ASCII = 0x1000
+/** The message is compressed (RFC 7692 6). */
+export const EVENT_COMPRESSED = 0x2000
 /** All of a message, or of a control frame, in one event. */
 export const EVENT_WHOLE = 0xf00
+/** `word & EVENT_WHOLE_MASK` is EVENT_WHOLE when there is all of it and it is not compressed. */
+export const EVENT_WHOLE_MASK = 0x2f00
 
 export const ROLE_SERVER = 0
 export const ROLE_CLIENT = 1

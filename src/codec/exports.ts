@@ -3,8 +3,11 @@
  * back negative, which no offset or count in this codec's memory reaches.
  */
 export interface CodecExports {
-  /** Begins a connection in a slot. `maxPayload` in bytes, 0 to Infinity; `maxFragments` from 1 to 2^32 - 1. */
-  open(slot: number, role: number, maxPayload: number, maxFragments: number): void
+  /**
+   * Begins a connection in a slot. `maxPayload` in bytes, 0 to Infinity; `maxFragments` from 1 to 2^32 - 1; `deflate` 1
+   * where messages may be compressed, else 0.
+   */
+  open(slot: number, role: number, maxPayload: number, maxFragments: number, deflate: number): void
   /** Decodes all frames of the bytes into the event table; returns the number of events. */
   decode(slot: number, offset: number, length: number): number
   /** How many bytes of its input the last `decode` took. */

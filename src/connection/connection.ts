@@ -1,15 +1,19 @@
 import type { RequestFacts } from '../app.js'
-import { Counter, count } from '../ledger.js'
-import { checkClose, serializeClose } from '../protocol/close.js'
+import { checkClose, serializeClose } from '../codec/close.js'
+import type { DeflateAgreement } from '../handshake/deflate.js'
+import { Counter, closeCounter, count, Histogram, observe } from '../ledger.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
-import { CloseCode, Opcode } from '../rfc6455.js'
+import { CloseCode, Opcode, RSV1 } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
 import { Backpressure, backpressureError } from './backpressure.js'
 import { Timed } from './deadlines.js'
+import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { isGivenUp, isPingDue, nextLook } from './liveness.js'
+import { MessageDeflater } from './message-deflater.js'
+import { MessageInflater } from './message-inflater.js'
 import { Outbox, type OutboxOwner } from './outbox.js'
 import { asBytes, asPingPayload } from './payload.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -33,12 +37,17 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   readonly #backpressure: Backpressure
   readonly #machine: Protocol
   readonly #slot: number
+  /** Where permessage-deflate was negotiated. */
+  readonly #deflater: MessageDeflater | undefined
+  readonly #inflater: MessageInflater | undefined
   /** The tick of the last byte from the peer, or taken by it. */
   #activeTick: number
   /** The peer took what waited for it, since the closing handshake's deadline was set. */
   #progressed = false
   /** A Ping of the server's own is out. */
   #pinged = false
+  /** When the Ping that waits for its Pong was sent, in microseconds of the shard, modulo 2^32; 0 for none. */
+  #pingedUs = 0
   /** The application paused. */
   #paused = false
   /** Handlers whose promise is not settled. */
@@ -50,7 +59,10 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   /** The latest Ping that could not be answered yet, since the peer does not read (RFC 6455 5.5.3). */
   #pongDue: Buffer | undefined
 
-  /** @param slot of the codec; given back when the connection ends */
+  /**
+   * @param slot of the codec; given back when the connection ends
+   * @param deflate what was negotiated, if anything, and `slot` was acquired for
+   */
   constructor(
     environment: Environment,
     transport: Transport,
@@ -58,6 +70,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     request: RequestFacts,
     protocol: string,
     data: unknown,
+    deflate?: DeflateAgreement,
   ) {
     super()
     this.id = environment.nextId++
@@ -69,8 +82,13 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#slot = slot
     this.#outbox = new Outbox(this, transport, environment.turn, environment.counters)
     this.#backpressure = new Backpressure(this.#outbox, transport, environment.options)
-    const { app, codec, payloads, options } = environment
-    this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, app.views === true)
+    const { app, codec, compression, payloads, options } = environment
+    if (deflate !== undefined && compression !== undefined) {
+      this.#deflater = new MessageDeflater(compression, deflate)
+      this.#inflater = new MessageInflater(compression, deflate)
+    }
+    const views = app.views === true
+    this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, views, this.#inflater)
     this.#activeTick = environment.deadlines.now
   }
 
@@ -82,6 +100,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     count(counters, Counter.OPENED)
     this.#outbox.sendHead(response)
     this.#armIdle()
+    if (Diagnostics.OPEN.hasSubscribers) Diagnostics.OPEN.publish({ socket: this })
     if (app.open !== undefined) this.#call(app.open, NOTHING, false)
   }
 
@@ -95,10 +114,11 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     return this.#outbox.bufferedAmount
   }
 
-  send(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean): SendStatus {
+  send(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean, compress?: boolean): SendStatus {
+    if (this.#deflater?.takes(data, compress) === true) return this.#sendCompressed(data, binary)
     const outbox = this.#outbox
     if (typeof data === 'string') {
-      if (binary === true) return this.send(Buffer.from(data), true)
+      if (binary === true) return this.send(Buffer.from(data), true, false)
       if (this.#machine.state !== State.OPEN) return this.#drop()
       if (outbox.isWaiting && !this.#hasRoom(Buffer.byteLength(data))) return this.#drop()
       outbox.sendText(data)
@@ -138,6 +158,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   pause(): void {
     if (this.#machine.state !== State.OPEN) return
     this.#paused = true
+    // When its Pong will be delivered says nothing about the peer.
+    this.#pingedUs = 0
     this.#machine.paused = true
     this.#backpressure.stopReading()
   }
@@ -182,14 +204,24 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     machine.transportClosed()
     deadlines.drop(this)
     codec.release(this.#slot)
+    this.#deflater?.release()
+    this.#inflater?.release()
     this.#outbox.discard()
     this.#pongDue = undefined
     connections.delete(this)
+    count(counters, closeCounter(machine.closeCode))
     count(counters, Counter.CLOSED)
+    const fault = machine.error?.code
+    const facts = { event: 'connection.closed', connection: this.id, code: machine.closeCode, fault }
     log(
       'debug',
-      `connection ${this.id} closed: ${machine.closeCode} ${machine.error?.code ?? machine.closeReason}`,
+      `connection ${this.id} closed: ${machine.closeCode} ${fault ?? ''}`.trimEnd(),
+      undefined,
+      facts,
     )
+    if (Diagnostics.CLOSE.hasSubscribers) {
+      Diagnostics.CLOSE.publish({ socket: this, code: machine.closeCode, reason: machine.closeReason })
+    }
     if (app.close === undefined) return
     try {
       const result = app.close(this, machine.closeCode, machine.closeReason)
@@ -218,12 +250,13 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   deliverPong(source: Buffer, start: number, end: number): void {
+    if (this.#pingedUs !== 0 && start === end) this.#measurePing()
     const { app } = this.#environment
     if (app.pong !== undefined) this.#call(app.pong, source.subarray(start, end), false)
   }
 
   sendClose(code: number, reason: string): void {
-    const payload = serializeClose(code, reason)
+    const payload = Buffer.from(serializeClose(code, reason).buffer)
     this.#outbox.sendControl(Opcode.CLOSE, payload, 0, payload.length)
   }
 
@@ -287,9 +320,22 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
       this.#pinged = true
       // The peer has the full time to answer, however late the Ping is since this thread was busy.
       this.#activeTick = deadlines.now - Math.floor(options.idlePingMs / deadlines.tickMs)
+      this.#pingedUs = this.#nowUs | 1
       this.#outbox.sendBytes(Opcode.PING, NOTHING)
     } else if (isGivenUp(options, idleMs)) return this.terminate()
     this.#armIdle()
+  }
+
+  /** Small enough, like this, to be no object of its own. */
+  get #nowUs(): number {
+    return (this.#environment.deadlines.elapsedMs * 1000) | 0
+  }
+
+  /** The Pong to the server's own Ping, which has no payload. */
+  #measurePing(): void {
+    const us = ((this.#nowUs | 1) - this.#pingedUs) >>> 0
+    this.#pingedUs = 0
+    observe(this.#environment.counters, Histogram.PING, us / 1e6)
   }
 
   get #idleMs(): number {
@@ -309,6 +355,20 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     const { deadlines, options } = this.#environment
     this.#progressed = false
     deadlines.set(this, options.closeTimeoutMs)
+  }
+
+  #sendCompressed(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean): SendStatus {
+    const outbox = this.#outbox
+    const deflater = this.#deflater as MessageDeflater
+    const bytes = typeof data === 'string' ? Buffer.from(data) : asBytes(data)
+    if (this.#machine.state !== State.OPEN) return this.#drop()
+    if (outbox.isWaiting && !this.#hasRoom(deflater.mostLength(bytes.length))) return this.#drop()
+    const opcode = (binary ?? typeof data !== 'string') ? Opcode.BINARY : Opcode.TEXT
+    const deflated = deflater.deflate(bytes)
+    if (deflated === undefined) outbox.sendBytes(opcode, bytes)
+    else outbox.sendBytes(opcode | RSV1, deflated)
+    count(this.#environment.counters, Counter.MESSAGES_OUT)
+    return outbox.isWaiting ? this.#buffered() : 'sent'
   }
 
   // Backpressure.

@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
 import type { Codec } from '../codec/codec.js'
-import type { ConnectionOptions, LogLevel } from '../options.js'
+import type { Log } from '../log.js'
+import type { ConnectionOptions } from '../options.js'
 import type { Payloads } from '../protocol/payloads.js'
+import type { Compression } from './compression.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
 import type { Opening } from './opening.js'
@@ -14,6 +16,8 @@ export interface Environment {
   readonly options: ConnectionOptions
   readonly codec: Codec
   readonly payloads: Payloads
+  /** Where the option `perMessageDeflate` is set. */
+  readonly compression: Compression | undefined
   readonly turn: Turn
   readonly deadlines: Deadlines
   /** Of the shard's `Ledger`. */
@@ -34,6 +38,3 @@ export interface Environment {
 export interface HttpEndpoint {
   serve(stream: Duplex): void
 }
-
-/** Writes one line. */
-export type Log = (level: Exclude<LogLevel, 'silent'>, text: string, error?: unknown) => void

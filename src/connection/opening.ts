@@ -1,13 +1,15 @@
 import type { Acceptance, Refusal, UpgradeDecision } from '../app.js'
 import { type HandshakeError, StateError } from '../errors.js'
+import { negotiateDeflate } from '../handshake/deflate.js'
 import { HeadReader } from '../handshake/head.js'
-import { handshakeError } from '../handshake/refusals.js'
+import { handshakeError, refusalIndex } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
+import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { OpeningRequest } from './opening-request.js'
@@ -223,28 +225,40 @@ export class Opening extends Timed implements TransportOwner {
     end: number,
   ): void {
     const { codec, options } = this.#environment
+    const { perMessageDeflate } = options
+    const deflate =
+      perMessageDeflate === undefined ? undefined : negotiateDeflate(upgrade.extensions, perMessageDeflate)
     let response: string
     try {
-      response = serializeAcceptance(upgrade, acceptance)
+      response = serializeAcceptance(upgrade, acceptance, deflate && [deflate.response])
     } catch (error) {
       return this.#hookFailed(error)
     }
-    const slot = codec.acquire('server', options.maxPayload, options.maxFragments)
+    const slot = codec.acquire('server', options.maxPayload, options.maxFragments, deflate !== undefined)
     if (slot < 0) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
     const transport = this.#transport as Transport
     this.#leave()
     const protocol = acceptance?.protocol ?? upgrade.protocol ?? ''
-    const connection = new Connection(this.#environment, transport, slot, request, protocol, acceptance?.data)
+    const connection = new Connection(
+      this.#environment,
+      transport,
+      slot,
+      request,
+      protocol,
+      acceptance?.data,
+      deflate?.agreement,
+    )
     connection.begin(response)
     if (at < end) connection.receiveAt(at, end - at)
   }
 
   /** Not a WebSocket request: HTTP gets the connection with all its bytes. */
   #giveToHttp(head: string, at: number, end: number): void {
-    const { codec, http } = this.#environment
+    const { codec, counters, http } = this.#environment
     const transport = this.#transport as Transport
     const bytes = Buffer.concat([Buffer.from(head, 'latin1'), codec.memory.subarray(at, end)])
     this.#leave()
+    count(counters, Counter.HTTP)
     http.serve(transport.detach(bytes))
   }
 
@@ -276,7 +290,18 @@ export class Opening extends Timed implements TransportOwner {
     this.#decision = undefined
     this.#stage = Stage.REFUSED
     count(counters, Counter.REFUSED)
-    log('debug', `refused: ${refusal.status} ${refusal instanceof Error ? refusal.message : ''}`)
+    const { status } = refusal
+    const code = refusal instanceof Error ? refusal.code : undefined
+    count(counters, Counter.REFUSALS + refusalIndex(code))
+    log('debug', `refused: ${status} ${refusal instanceof Error ? refusal.message : ''}`, undefined, {
+      event: 'upgrade.refused',
+      status,
+      fault: code,
+    })
+    if (Diagnostics.REFUSED.hasSubscribers) {
+      const { remoteAddress, remotePort } = transport
+      Diagnostics.REFUSED.publish({ status, code, remoteAddress, remotePort })
+    }
     this.#outbox = new Outbox(this, transport, turn, counters)
     this.#outbox.sendHead(response)
     this.#outbox.endWhenEmpty()

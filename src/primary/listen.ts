@@ -27,7 +27,7 @@ export function listen(options: ListenOptions): Promise<Server> {
       onHandle(takeHandle(socket))
     })
     const fail = (error: NodeJS.ErrnoException) => {
-      reject(new OptionError('ERR_LISTEN', explain(error, port, host), { cause: error }))
+      reject(new OptionError('ERR_LISTEN', explainListenError(error, port, host), { cause: error }))
     }
     server.once('error', fail)
     server.listen({ port, host, backlog }, () => {
@@ -66,7 +66,8 @@ function skipSockets(server: Server, onHandle: (handle: TcpHandle) => void): voi
   }
 }
 
-function explain(error: NodeJS.ErrnoException, port: number, host: string): string {
+/** Why a port can't be listened at, and what to do about it. */
+export function explainListenError(error: NodeJS.ErrnoException, port: number, host: string): string {
   const code = error.code ?? ''
   if (code === 'EADDRINUSE') {
     return `port ${port} of ${host} is in use already; choose another port or stop what listens there`

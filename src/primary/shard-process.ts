@@ -16,8 +16,11 @@ export interface ShardProcess {
   send(handle: TcpHandle, admission: number): boolean
   /** Has connections that come from now on begin with other certificates. */
   reloadTls(tls: TlsMaterial): void
-  /** Asks it to close its connections with `code`, to cut what is left after `timeoutMs`, and to end. */
-  stop(code: number, timeoutMs: number): void
+  /**
+   * Asks it to close its connections with `code`, spread over `spreadMs`, to cut what is left `timeoutMs` after that,
+   * and to end.
+   */
+  stop(code: number, timeoutMs: number, spreadMs: number): void
   /** Ends it at once. */
   kill(): void
 }

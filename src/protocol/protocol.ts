@@ -1,15 +1,18 @@
+import { parseClose } from '../codec/close.js'
 import type { Codec, CodecMemory } from '../codec/codec.js'
 import {
+  EVENT_COMPRESSED,
   EVENT_ERROR,
   EVENT_FIN,
   EVENT_FRAME_END,
   EVENT_FRAME_START,
   EVENT_OPCODE,
   EVENT_WHOLE,
+  EVENT_WHOLE_MASK,
 } from '../codec/events.js'
 import { frameError, type PeerError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
-import { parseClose } from './close.js'
+import type { Inflater } from './inflater.js'
 import { MessageBuffer } from './message-buffer.js'
 import type { Payloads } from './payloads.js'
 import { Cause, nextState, State } from './state.js'
@@ -57,6 +60,8 @@ export class Protocol {
   readonly #payloads: Payloads
   readonly #views: boolean
   readonly #maxPayload: number
+  /** Where permessage-deflate was negotiated. */
+  readonly #inflater: Inflater | undefined
   #message: MessageBuffer | undefined
   /** A control frame that did not come in one piece. */
   #control: Buffer | undefined
@@ -66,6 +71,7 @@ export class Protocol {
   /**
    * @param slot of `codec`; the protocol's to use, its owner's to release
    * @param payloads of the codec's memory
+   * @param inflater where `codec` lets compressed messages through
    */
   constructor(
     owner: ProtocolOwner,
@@ -74,6 +80,7 @@ export class Protocol {
     payloads: Payloads,
     maxPayload: number,
     views: boolean,
+    inflater?: Inflater,
   ) {
     this.#owner = owner
     this.#codec = codec
@@ -81,6 +88,7 @@ export class Protocol {
     this.#payloads = payloads
     this.#maxPayload = maxPayload
     this.#views = views
+    this.#inflater = inflater
   }
 
   /** Bytes of the peer: `length` of them at `offset` of the codec's memory. */
@@ -186,7 +194,9 @@ export class Protocol {
         case Opcode.TEXT:
         case Opcode.BINARY:
           if (this.state !== State.OPEN) break
-          if ((word & EVENT_WHOLE) === EVENT_WHOLE) this.#deliver(word, start, start + length)
+          if ((word & EVENT_WHOLE_MASK) === EVENT_WHOLE) this.#deliver(word, start, start + length)
+          else if ((word & EVENT_COMPRESSED) !== 0)
+            this.#receiveCompressed(word, start, length, events[at + 3])
           else this.#receivePart(word, start, length, events[at + 3])
           break
         case EVENT_ERROR:
@@ -215,15 +225,46 @@ export class Protocol {
 
   /** A piece of a data message that did not come whole. */
   #receivePart(word: number, start: number, length: number, rest: number): void {
+    const bytes = this.#gather(word, start, length, rest)
+    if (bytes !== undefined) this.#deliverOwn(word, bytes)
+  }
+
+  /** @returns the message, if this was its last piece */
+  #gather(word: number, start: number, length: number, rest: number): Buffer | undefined {
     const memory = this.#codec.memory
     const final = (word & EVENT_FIN) !== 0
     const ends = final && (word & EVENT_FRAME_END) !== 0
     if (this.#message === undefined) this.#message = new MessageBuffer(length + rest, final)
     this.#message.append(memory, start, start + length, rest, final, this.#maxPayload)
-    if (!ends) return
+    if (!ends) return undefined
     const bytes = this.#message.take()
     this.#message = undefined
-    // The buffer is nobody else's, so a binary message is handed over as it is.
+    return bytes
+  }
+
+  /** A compressed message, or a piece of one: it is inflated when all of it is here, and only then known to be valid. */
+  #receiveCompressed(word: number, start: number, length: number, rest: number): void {
+    if ((word & EVENT_WHOLE) === EVENT_WHOLE) {
+      return this.#inflate(word, this.#codec.memory, start, start + length)
+    }
+    const bytes = this.#gather(word, start, length, rest)
+    if (bytes !== undefined) this.#inflate(word, bytes, 0, bytes.length)
+  }
+
+  #inflate(word: number, source: Buffer, from: number, to: number): void {
+    const inflater = this.#inflater as Inflater
+    const isText = (word & EVENT_OPCODE) === Opcode.TEXT
+    const error = inflater.inflate(source, from, to, isText)
+    if (error !== undefined) return this.fail(error)
+    const { message, start, end } = inflater
+    if (message !== undefined) this.#deliverOwn(word, message)
+    else if (this.#views || isText) this.#deliver(word, start, end)
+    // Not `Payloads.copy`, which takes what is at one place of the memory for the same until the next read.
+    else this.#owner.deliverMessage(Buffer.from(this.#payloads.view(start, end)), true)
+  }
+
+  /** A message in a buffer that is nobody else's, so a binary one is handed over as it is. */
+  #deliverOwn(word: number, bytes: Buffer): void {
     if ((word & EVENT_OPCODE) === Opcode.BINARY) this.#owner.deliverMessage(bytes, true)
     else if (this.#views) this.#owner.deliverMessage(bytes, false)
     else this.#owner.deliverMessage(textFrom(word, bytes as CodecMemory, this.#codec), false)

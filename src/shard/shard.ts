@@ -1,15 +1,19 @@
 import type { Socket as NetSocket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { getHeapStatistics } from 'node:v8'
 import type { App } from '../app.js'
 import { Codec } from '../codec/codec.js'
+import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
-import type { Environment, Log } from '../connection/environment.js'
+import type { Environment } from '../connection/environment.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
-import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import { Counter, count, Histogram, Ledger, MAX_CONNECTIONS_PER_SHARD, observe } from '../ledger.js'
+import { createLog, createSink, type Log, type LogSink } from '../log.js'
 import type { ShardTask } from '../messages.js'
+import { monotonicMs } from '../monotonic.js'
 import type { ConnectionOptions } from '../options.js'
 import { Payloads } from '../protocol/payloads.js'
 import { type TcpHandle, takeHandle } from '../tcp-handle.js'
@@ -17,7 +21,7 @@ import type { TlsMaterial } from '../tls-material.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
-import { createLog } from './log.js'
+import { spread } from './spread.js'
 import { TlsTransports } from './tls-transports.js'
 import { findTransports, type OpenTransports, type SocketSource, type Transports } from './transports.js'
 
@@ -25,11 +29,15 @@ import { findTransports, type OpenTransports, type SocketSource, type Transports
 const MOST_TICK_MS = 100
 /** How long connections that were cut may take to say so, in milliseconds. */
 const CUT_MS = 1000
-/** How often the event-loop delay is written to the ledger, in milliseconds. */
-const LOOP_DELAY_INTERVAL_MS = 1000
+/** How often event-loop delay and heap are written to the ledger, in milliseconds. */
+const MEASURE_INTERVAL_MS = 1000
+/** Resolution of the event loop's monitor, in milliseconds, which it counts in. */
+const LOOP_RESOLUTION_MS = 20
 
 /** A started shard, as the thread that runs it sees it. */
 export interface RunningShard {
+  /** `sockets` that were accepted at `sentMs` (`monotonicMs`) have come here. */
+  countHandoff(sentMs: number, sockets: number): void
   /** Takes an accepted socket that nothing was read from. */
   adoptSocket(socket: NetSocket, admission: number): void
   /** As `adoptSocket`, for the handle of one that was accepted in this thread. */
@@ -39,23 +47,28 @@ export interface RunningShard {
   /** From now on connections begin with other certificates. */
   reloadTls(tls: TlsMaterial): void
   /**
-   * Takes no more, closes all connections with `code`, waits for their end, at most `timeoutMs`, and cuts what is
-   * left.
+   * Takes no more, closes all connections with `code`, over `spreadMs` (0 by default), waits for their end, after that
+   * at most `timeoutMs`, and cuts what is left.
    */
-  stop(code: number, timeoutMs: number): Promise<void>
+  stop(code: number, timeoutMs: number, spreadMs?: number): Promise<void>
 }
 
 /**
  * Starts a shard in this thread: loads the application, then takes connections.
  *
+ * @param toLogger takes the log where `task.logTo` is `logger`
  * @throws whatever the application's module or its `start` throws
  */
-export async function startShard(task: Omit<ShardTask, 'port'>): Promise<RunningShard> {
-  const log = createLog(task.logLevel, `shard ${task.index}`)
+export async function startShard(
+  task: Omit<ShardTask, 'port'>,
+  toLogger: LogSink = () => {},
+): Promise<RunningShard> {
+  const sink = task.logTo === 'logger' ? toLogger : createSink(task.logTo)
+  const log = createLog(task.logLevel, { shard: task.index }, sink)
   const openTransports = await findTransports()
   const app = await loadApp(task.app, log)
   await app.start?.({ index: task.index, workers: task.workers })
-  return new Shard(task, app, openTransports)
+  return new Shard(task, app, openTransports, log)
 }
 
 class Shard implements RunningShard, Registry {
@@ -67,25 +80,30 @@ class Shard implements RunningShard, Registry {
   readonly #tls: TlsTransports | undefined
   readonly #app: App<unknown>
   readonly #deadlines: Deadlines
-  readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 })
-  readonly #loopDelayTimer: NodeJS.Timeout
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+  readonly #measureTimer: NodeJS.Timeout
   /** Told when the last connection has ended. */
   #emptied: (() => void) | undefined
 
-  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports) {
+  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports, log: Log) {
     const { options } = task
     const codec = new Codec(task.codecModule, MAX_CONNECTIONS_PER_SHARD)
-    const log = createLog(task.logLevel, `shard ${task.index}`)
     this.#app = app
     this.#ledger = new Ledger(task.ledger)
     this.#tls = task.tls && this.#openTls(task.tls, codec, options, log)
     this.#transports = this.#tls ?? openTransports(codec, this)
-    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log)
+    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log, {
+      board: task.board,
+      metricsPath: task.metricsPath,
+    })
     this.#deadlines = new Deadlines(tickMs(options))
+    const { maxPayload, perMessageDeflate } = options
     this.#environment = {
       app,
       options,
       codec,
+      compression:
+        perMessageDeflate && new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines),
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
       deadlines: this.#deadlines,
@@ -98,7 +116,12 @@ class Shard implements RunningShard, Registry {
       stopping: false,
     }
     this.#loopDelay.enable()
-    this.#loopDelayTimer = setInterval(() => this.#measureLoopDelay(), LOOP_DELAY_INTERVAL_MS).unref()
+    this.#measure()
+    this.#measureTimer = setInterval(() => this.#measure(), MEASURE_INTERVAL_MS).unref()
+  }
+
+  countHandoff(sentMs: number, sockets: number): void {
+    observe(this.#ledger.counters, Histogram.HANDOFF, (monotonicMs() - sentMs) / 1000, sockets)
   }
 
   adoptSocket(socket: NetSocket, admission: number): void {
@@ -109,7 +132,7 @@ class Shard implements RunningShard, Registry {
       // Most likely it ended on its way.
       socket.destroy()
       this.ended(admission)
-      this.#environment.log('debug', 'a socket could not be adopted', error)
+      this.#environment.log('debug', 'a socket could not be adopted', error, { event: 'socket.lost' })
     }
   }
 
@@ -126,7 +149,7 @@ class Shard implements RunningShard, Registry {
     } catch (error) {
       closeDescriptor(fd)
       this.ended(admission)
-      this.#environment.log('warn', 'a socket could not be adopted', error)
+      this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
     }
   }
 
@@ -135,16 +158,19 @@ class Shard implements RunningShard, Registry {
       this.#tls?.reload(tls)
     } catch (error) {
       // The primary has tried it, so that this is no fault of theirs.
-      this.#environment.log('error', 'the certificates could not be taken over; the old ones stay', error)
+      this.#environment.log('error', 'the certificates could not be taken over; the old ones stay', error, {
+        event: 'tls.stale',
+      })
     }
   }
 
-  async stop(code: number, timeoutMs: number): Promise<void> {
+  async stop(code: number, timeoutMs: number, spreadMs = 0): Promise<void> {
     const environment = this.#environment
     environment.stopping = true
     this.#http.stop()
     for (const opening of environment.openings) opening.stop()
-    for (const connection of environment.connections) connection.close(code)
+    const close = (connection: Connection): void => connection.close(code)
+    await spread([...environment.connections], spreadMs, close, () => this.#isEmpty)
     await this.#empty(timeoutMs)
     for (const opening of environment.openings) opening.terminate()
     for (const connection of environment.connections) connection.terminate()
@@ -152,9 +178,10 @@ class Shard implements RunningShard, Registry {
     // The `close` hooks come before `stop`.
     await this.#empty(CUT_MS)
     await this.#app.stop?.()
+    this.#environment.compression?.close()
     this.#deadlines.stop()
     this.#transports.close()
-    clearInterval(this.#loopDelayTimer)
+    clearInterval(this.#measureTimer)
     this.#loopDelay.disable()
   }
 
@@ -162,14 +189,17 @@ class Shard implements RunningShard, Registry {
   ended(admission: number): void {
     this.#count(Counter.ENDED)
     this.#ledger.release(admission)
+    if (this.#emptied !== undefined && this.#isEmpty) this.#emptied()
+  }
+
+  get #isEmpty(): boolean {
     const { counters } = this.#ledger
-    if (this.#emptied !== undefined && counters[Counter.ADOPTED] === counters[Counter.ENDED]) this.#emptied()
+    return counters[Counter.ADOPTED] === counters[Counter.ENDED]
   }
 
   /** Waits until there is no connection, but not longer than `timeoutMs`. */
   async #empty(timeoutMs: number): Promise<void> {
-    const { counters } = this.#environment
-    if (counters[Counter.ADOPTED] === counters[Counter.ENDED]) return
+    if (this.#isEmpty) return
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, timeoutMs)
       this.#emptied = () => {
@@ -201,12 +231,22 @@ class Shard implements RunningShard, Registry {
     count(this.#ledger.counters, counter)
   }
 
-  #measureLoopDelay(): void {
-    // The monitor counts its own timer's resolution in.
-    const meanMs = this.#loopDelay.mean / 1e6 - 20
-    this.#ledger.counters[Counter.LOOP_DELAY_MS] = Number.isNaN(meanMs) ? 0 : Math.max(0, meanMs)
-    this.#loopDelay.reset()
+  #measure(): void {
+    const { counters } = this.#ledger
+    const delay = this.#loopDelay
+    counters[Counter.LOOP_DELAY_MS] = lateness(delay.mean)
+    counters[Counter.LOOP_DELAY_MAX_MS] = delay.count === 0 ? 0 : lateness(delay.max)
+    delay.reset()
+    const heap = getHeapStatistics()
+    counters[Counter.HEAP_USED] = heap.used_heap_size
+    counters[Counter.HEAP_SIZE] = heap.total_heap_size
+    counters[Counter.HEAP_LIMIT] = heap.heap_size_limit
   }
+}
+
+/** Milliseconds, of what the event loop's monitor says, in nanoseconds; NaN when it has not looked yet. */
+function lateness(ns: number): number {
+  return Number.isNaN(ns) ? 0 : Math.max(0, ns / 1e6 - LOOP_RESOLUTION_MS)
 }
 
 /** Fine enough for the shortest time-out, coarse enough not to wake an idle machine. */

@@ -1,9 +1,9 @@
 import type { SecureContext, Server, TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../app.js'
-import type { Log } from '../connection/environment.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { TlsTransport, transportOf } from '../connection/tls-transport.js'
 import type { Transport, TransportOwner } from '../connection/transport.js'
+import type { Log } from '../log.js'
 import { openHandle } from '../tcp-handle.js'
 import { contextOptions, loadTls, type TlsMaterial } from '../tls-material.js'
 import type { SocketSource, Transports } from './transports.js'
@@ -44,7 +44,7 @@ export class TlsTransports implements Transports {
       this.#server.emit('connection', transport.socket)
     } catch (error) {
       // The descriptor is the transport's by now, which says that it has ended.
-      log('warn', 'TLS could not begin', error)
+      log('warn', 'TLS could not begin', error, { event: 'socket.lost' })
       transport.destroy()
     }
     return transport
@@ -79,7 +79,8 @@ export class TlsTransports implements Transports {
     })
     server.on('secureConnection', stream => begin(stream, material))
     server.on('tlsClientError', (error: NodeJS.ErrnoException, stream) => {
-      log('debug', `TLS handshake failed: ${stream.authorizationError ?? error.code ?? error.message}`)
+      const fault = String(stream.authorizationError ?? error.code ?? error.message)
+      log('debug', `TLS handshake failed: ${fault}`, undefined, { event: 'tls.failed', fault })
     })
     return server
   }

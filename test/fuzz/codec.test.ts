@@ -13,6 +13,7 @@ const limits: fc.Arbitrary<DecoderLimits> = fc.record({
   role: fc.constantFrom<'server' | 'client'>('server', 'server', 'client'),
   maxPayload: fc.constantFrom(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 1 << 20, 100, 0),
   maxFragments: fc.constantFrom(2 ** 32 - 1, 2 ** 32 - 1, 3, 1),
+  deflate: fc.boolean(),
 })
 
 const conversation = limits.chain(limit => fc.tuple(fc.constant(limit), streams(limit.role)))

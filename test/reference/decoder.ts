@@ -1,3 +1,4 @@
+import { characters } from './frames.js'
 import { ReferenceUtf8 } from './utf8.js'
 
 /** A frame of which all came, or a control frame. `opcode` is that of its message. */
@@ -6,6 +7,8 @@ export interface Frame {
   fin: boolean
   /** It begins a message, or is a control frame. */
   start: boolean
+  /** It belongs to a compressed message (RFC 7692 6). */
+  compressed: boolean
   /** Every byte of the text message up to this frame's end is ASCII; false for all but text. */
   ascii: boolean
   /** One character per byte: strings are compared quickly. */
@@ -22,6 +25,8 @@ export interface DecoderLimits {
   role: 'server' | 'client'
   maxPayload: number
   maxFragments: number
+  /** permessage-deflate was negotiated. */
+  deflate?: boolean
 }
 
 /**
@@ -38,7 +43,14 @@ export class ReferenceDecoder {
   #key: number[] = []
   #payload: number[] | undefined
   #message:
-    | { opcode: number; length: bigint; fragments: number; ascii: boolean; utf8: ReferenceUtf8 }
+    | {
+        opcode: number
+        compressed: boolean
+        length: bigint
+        fragments: number
+        ascii: boolean
+        utf8: ReferenceUtf8
+      }
     | undefined
   #reason = new ReferenceUtf8()
 
@@ -59,6 +71,10 @@ export class ReferenceDecoder {
 
   get #fin(): boolean {
     return this.#header[0] >= 0x80
+  }
+
+  get #isPlainText(): boolean {
+    return this.#message?.opcode === 1 && !this.#message.compressed
   }
 
   #pushHeader(byte: number): number {
@@ -84,8 +100,9 @@ export class ReferenceDecoder {
   }
 
   #checkFirstByte(byte: number): number {
-    if (byte & 0x70) return 1
     const opcode = this.#opcode
+    const mayBeCompressed = this.#limits.deflate && opcode > 0 && opcode < 8
+    if (byte & (mayBeCompressed === true ? 0x30 : 0x70)) return 1
     if (![0, 1, 2, 8, 9, 10].includes(opcode)) return 2
     if (opcode >= 8) return this.#fin ? 0 : 3
     if (opcode === 0) {
@@ -104,7 +121,9 @@ export class ReferenceDecoder {
     if (this.#opcode === 8 && this.#length === 1n) return 14
     const before = this.#opcode === 0 ? (this.#message?.length ?? 0n) : 0n
     const limit = this.#limits.maxPayload
-    if (this.#opcode < 8 && limit !== Infinity && before + this.#length > BigInt(limit)) return 11
+    const compressed = this.#opcode === 0 ? this.#message?.compressed : this.#header[0] & 0x40
+    const most = limit === Infinity ? 0n : BigInt(limit) + (compressed ? BigInt(limit) / 8n + 1024n : 0n)
+    if (this.#opcode < 8 && limit !== Infinity && before + this.#length > most) return 11
     return 0
   }
 
@@ -115,6 +134,7 @@ export class ReferenceDecoder {
     if (this.#opcode !== 0) {
       this.#message = {
         opcode: this.#opcode,
+        compressed: (this.#header[0] & 0x40) !== 0,
         length: 0n,
         fragments: 0,
         ascii: true,
@@ -134,9 +154,10 @@ export class ReferenceDecoder {
       if (payload.length === 2 && !isAllowedCloseCode(payload[0] * 256 + byte)) return 15
       if (payload.length > 2 && !this.#reason.push(byte)) return 13
     }
-    if (this.#opcode < 8 && this.#message?.opcode === 1) {
-      if (byte >= 0x80) this.#message.ascii = false
-      if (!this.#message.utf8.push(byte)) return 13
+    const message = this.#message
+    if (this.#opcode < 8 && message && this.#isPlainText) {
+      if (byte >= 0x80) message.ascii = false
+      if (!message.utf8.push(byte)) return 13
     }
     return BigInt(payload.length) === this.#length ? this.#endFrame() : 0
   }
@@ -145,13 +166,14 @@ export class ReferenceDecoder {
     const control = this.#opcode >= 8
     const message = this.#message
     if (this.#opcode === 8 && !this.#reason.complete) return 13
-    if (!control && this.#fin && message?.opcode === 1 && !message.utf8.complete) return 13
+    if (!control && this.#fin && this.#isPlainText && !message?.utf8.complete) return 13
     this.frames.push({
       opcode: control ? this.#opcode : (message?.opcode ?? 0),
       fin: this.#fin,
       start: this.#opcode !== 0,
-      ascii: !control && message?.opcode === 1 && message.ascii,
-      payload: Buffer.from(this.#payload as number[]).toString('latin1'),
+      compressed: !control && message?.compressed === true,
+      ascii: !control && this.#isPlainText && message?.ascii === true,
+      payload: characters(this.#payload as number[]),
     })
     if (!control && this.#fin) this.#message = undefined
     this.#header = []

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Codec } from '../../src/codec/codec.js'
 import {
   EVENT_ASCII,
+  EVENT_COMPRESSED,
   EVENT_ERROR,
   EVENT_FIN,
   EVENT_FRAME_END,
@@ -29,7 +30,7 @@ export class CodecStream {
 
   constructor(codec: Codec, limits: DecoderLimits) {
     this.#codec = codec
-    this.#slot = codec.acquire(limits.role, limits.maxPayload, limits.maxFragments)
+    this.#slot = codec.acquire(limits.role, limits.maxPayload, limits.maxFragments, limits.deflate)
   }
 
   /** @param offset where in memory the piece is put, to vary its alignment */
@@ -71,23 +72,25 @@ export class CodecStream {
     const opcode = word & 0xff
     this.#open ??= { payload: '', word, total: rest === MAX_REST ? MAX_REST : length + rest }
     const open = this.#open
-    const sameThroughout = 0xff | EVENT_FIN | EVENT_MESSAGE_START
+    const sameThroughout = 0xff | EVENT_FIN | EVENT_MESSAGE_START | EVENT_COMPRESSED
     assert.equal(word & sameThroughout, open.word & sameThroughout)
     if (length === 0) assert.equal(open.total, 0)
     const bytes = this.#codec.memory.subarray(offset, offset + length)
     open.payload += this.#codec.memory.latin1Slice(offset, offset + length)
     // A rest of 2^31 - 1 stands for any that is not less.
     if (open.total < MAX_REST) assert.equal(open.payload.length + rest, open.total)
-    if (opcode === 1) {
+    const isPlainText = opcode === 1 && (word & EVENT_COMPRESSED) === 0
+    if (isPlainText) {
       if (word & EVENT_MESSAGE_START && word & EVENT_FRAME_START) this.#messageAscii = true
       this.#messageAscii &&= bytes.every(byte => byte < 0x80)
     }
-    assert.equal((word & EVENT_ASCII) !== 0, opcode === 1 && this.#messageAscii)
+    assert.equal((word & EVENT_ASCII) !== 0, isPlainText && this.#messageAscii)
     if (!(word & EVENT_FRAME_END)) return
     this.frames.push({
       opcode,
       fin: (word & EVENT_FIN) !== 0,
       start: (word & EVENT_MESSAGE_START) !== 0,
+      compressed: (word & EVENT_COMPRESSED) !== 0,
       ascii: (word & EVENT_ASCII) !== 0,
       payload: open.payload,
     })

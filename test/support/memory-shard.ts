@@ -2,11 +2,13 @@ import type { Duplex } from 'node:stream'
 import { type App, defineApp, type MessageApp } from '../../src/app.js'
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
+import { Compression } from '../../src/connection/compression.js'
 import { Connection } from '../../src/connection/connection.js'
 import { Deadlines } from '../../src/connection/deadlines.js'
 import type { Environment } from '../../src/connection/environment.js'
 import { Opening } from '../../src/connection/opening.js'
 import { Turn } from '../../src/connection/turn.js'
+import type { DeflateAgreement } from '../../src/handshake/deflate.js'
 import { Counter, Ledger } from '../../src/ledger.js'
 import type { ConnectionOptions } from '../../src/options.js'
 import { Payloads } from '../../src/protocol/payloads.js'
@@ -31,9 +33,13 @@ export class MemoryShard {
   constructor(app: TestApp = {}, options: Partial<ConnectionOptions> = {}, slots = 8) {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
+    const all = { ...resolveOptions({}).connection, ...options }
     this.environment = {
       app: defineApp(app as App<unknown>),
-      options: { ...resolveOptions({}).connection, ...options },
+      options: all,
+      compression:
+        all.perMessageDeflate &&
+        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines),
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
@@ -53,16 +59,20 @@ export class MemoryShard {
   }
 
   /** An open connection, its opening handshake left out. */
-  connect(data?: unknown): { connection: Connection; transport: MemoryTransport } {
+  connect(
+    data?: unknown,
+    deflate?: DeflateAgreement,
+  ): { connection: Connection; transport: MemoryTransport } {
     const { environment } = this
     const slot = this.codec.acquire(
       'server',
       environment.options.maxPayload,
       environment.options.maxFragments,
+      deflate !== undefined,
     )
     const transport = new MemoryTransport(this.codec, undefined as never)
     const request = { url: '/', headers: {}, remoteAddress: '192.0.2.1', tls: undefined, remotePort: 4242 }
-    const connection = new Connection(environment, transport, slot, request, '', data)
+    const connection = new Connection(environment, transport, slot, request, '', data, deflate)
     connection.begin('')
     return { connection, transport }
   }

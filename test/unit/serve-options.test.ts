@@ -2,7 +2,13 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../src/errors.js'
-import { describeRange, OPTIONS, type OptionName, resolveOptions } from '../../src/serve-options.js'
+import {
+  describeRange,
+  OPTIONS,
+  type OptionName,
+  resolveOptions,
+  type ServeOptions,
+} from '../../src/serve-options.js'
 
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
@@ -17,8 +23,14 @@ describe('resolveOptions', () => {
       maxConnections: 1_000_000,
       maxConnectionsPerIp: 0,
       stopTimeoutMs: 10_000,
+      closeSpreadMs: 0,
       startTimeoutMs: 30_000,
       logLevel: 'info',
+      logFormat: 'text',
+      logger: undefined,
+      metricsPath: undefined,
+      adminPort: undefined,
+      adminHost: '127.0.0.1',
       resourceLimits: undefined,
       connection: {
         path: undefined,
@@ -26,6 +38,7 @@ describe('resolveOptions', () => {
         protocols: [],
         maxHeaderBytes: 16_384,
         maxHeaderLines: 100,
+        perMessageDeflate: undefined,
         maxPayload: 1_048_576,
         maxFragments: 1_048_576,
         maxBackpressure: 1_048_576,
@@ -62,8 +75,17 @@ describe('resolveOptions', () => {
     ['balance', 'random'],
     ['backpressurePolicy', 'wait'],
     ['logLevel', 'verbose'],
+    ['logFormat', 'xml'],
+    ['logger', 'pino'],
+    ['logger', { info() {} }],
     ['host', ''],
     ['host', 5],
+    ['metricsPath', 'metrics'],
+    ['metricsPath', '/metrics?all'],
+    ['adminPort', 65_536],
+    ['adminPort', -1],
+    ['adminPort', '9001'],
+    ['adminHost', ''],
     ['path', 'chat'],
     ['path', '/chat?room=1'],
     ['path', '/a b'],
@@ -79,6 +101,13 @@ describe('resolveOptions', () => {
     ['resourceLimits', { stackSizeMb: 0.5 }],
     ['resourceLimits', { heap: 5 }],
     ['resourceLimits', 5],
+    ['perMessageDeflate', 1],
+    ['perMessageDeflate', null],
+    ['perMessageDeflate', { windowBits: 10 }],
+    ['perMessageDeflate', { serverMaxWindowBits: 7 }],
+    ['perMessageDeflate', { clientMaxWindowBits: 16 }],
+    ['perMessageDeflate', { serverNoContextTakeover: 1 }],
+    ['perMessageDeflate', { level: '6' }],
     ['app', 5],
     ['app', ''],
   ] as const)('refuses %s: %o', (name, value) => {
@@ -95,8 +124,33 @@ describe('resolveOptions', () => {
     ['protocols', ['chat.v1', 'chat']],
     ['resourceLimits', { maxOldGenerationSizeMb: 64, stackSizeMb: 2 }],
     ['host', '::'],
+    ['perMessageDeflate', false],
+    ['perMessageDeflate', { threshold: 0, level: 0, clientNoContextTakeover: true, memLevel: undefined }],
+    ['logger', console],
+    ['metricsPath', '/metrics'],
+    ['adminPort', 0],
+    ['adminPort', 65_535],
+    ['adminHost', '::1'],
   ] as const)('takes %s: %o', (name, value) => {
     expect(() => resolveOptions({ [name]: value })).not.toThrow()
+  })
+
+  it('fills in the settings of perMessageDeflate', () => {
+    const defaults = {
+      serverNoContextTakeover: false,
+      clientNoContextTakeover: false,
+      serverMaxWindowBits: 15,
+      clientMaxWindowBits: 15,
+      threshold: 1024,
+      level: 6,
+      memLevel: 8,
+      maxContexts: 128,
+    }
+    const settings = (perMessageDeflate: ServeOptions['perMessageDeflate']) =>
+      resolveOptions({ perMessageDeflate }).connection.perMessageDeflate
+    expect(settings(false)).toBeUndefined()
+    expect(settings(true)).toEqual(defaults)
+    expect(settings({ level: 1, memLevel: undefined })).toEqual({ ...defaults, level: 1 })
   })
 
   it('says which options there are when one does not exist', () => {

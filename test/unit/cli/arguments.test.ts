@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { parseArguments } from '../../../src/cli/arguments.js'
+import type { Flagless } from '../../../src/cli/flags.js'
 import { OptionError } from '../../../src/errors.js'
 import { OPTIONS, type OptionName, resolveOptions } from '../../../src/serve-options.js'
 
@@ -10,7 +11,7 @@ function options(...args: string[]): unknown {
 }
 
 /** A value of each option that is not its default, as a flag and as an option. */
-const SAMPLES: Record<Exclude<OptionName, 'app' | 'tls'>, [flag: string, text: string, value: unknown]> = {
+const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string, value: unknown]> = {
   port: ['--port', '0', 0],
   host: ['--host', '::1', '::1'],
   backlog: ['--backlog', '5', 5],
@@ -19,18 +20,28 @@ const SAMPLES: Record<Exclude<OptionName, 'app' | 'tls'>, [flag: string, text: s
   maxConnections: ['--max-connections', '7', 7],
   maxConnectionsPerIp: ['--max-connections-per-ip', '8', 8],
   stopTimeoutMs: ['--stop-timeout-ms', '9', 9],
+  closeSpreadMs: ['--close-spread-ms', '33', 33],
   startTimeoutMs: ['--start-timeout-ms', '10', 10],
   logLevel: ['--log-level', 'debug', 'debug'],
+  logFormat: ['--log-format', 'json', 'json'],
   resourceLimits: [
     '--resource-limits',
     'maxOldGenerationSizeMb=64,stackSizeMb=4',
     { maxOldGenerationSizeMb: 64, stackSizeMb: 4 },
   ],
+  metricsPath: ['--metrics-path', '/metrics', '/metrics'],
+  adminPort: ['--admin-port', '9001', 9001],
+  adminHost: ['--admin-host', '::1', '::1'],
   path: ['--path', '/chat', '/chat'],
   origins: ['--origins', 'https://a.example, https://b.example', ['https://a.example', 'https://b.example']],
   protocols: ['--protocols', 'v2,v1', ['v2', 'v1']],
   maxHeaderBytes: ['--max-header-bytes', '4096', 4096],
   maxHeaderLines: ['--max-header-lines', '11', 11],
+  perMessageDeflate: [
+    '--per-message-deflate',
+    'threshold=64,serverNoContextTakeover=true',
+    { threshold: 64, serverNoContextTakeover: true },
+  ],
   maxPayload: ['--max-payload', '12', 12],
   maxFragments: ['--max-fragments', '13', 13],
   maxBackpressure: ['--max-backpressure', '14', 14],
@@ -56,7 +67,7 @@ describe('flags', () => {
 
   test('there is one for every option', () => {
     expect(Object.keys(SAMPLES)).toEqual(
-      Object.keys(OPTIONS).filter(name => name !== 'app' && name !== 'tls'),
+      Object.keys(OPTIONS).filter(name => !['app', 'tls', 'logger'].includes(name)),
     )
   })
 
@@ -91,6 +102,23 @@ describe('flags', () => {
     expect(options('--protocols', 'a,b', '--port', '1', '--protocols=c', '--port', '2')).toEqual({
       protocols: ['a', 'b', 'c'],
       port: 2,
+    })
+  })
+
+  test('--per-message-deflate stands alone, or has a value', () => {
+    for (const args of [
+      ['--per-message-deflate'],
+      ['--per-message-deflate', 'true'],
+      ['--per-message-deflate=true'],
+    ]) {
+      expect(options(...args)).toEqual({ perMessageDeflate: true })
+    }
+    expect(options('--per-message-deflate', 'false')).toEqual({ perMessageDeflate: false })
+    expect(options('--per-message-deflate', 'app.js')).toEqual({ perMessageDeflate: true, app: 'app.js' })
+    expect(options('--per-message-deflate', '--port', '1')).toEqual({ perMessageDeflate: true, port: 1 })
+    expect(options('--per-message-deflate', 'level=1', 'app.js')).toEqual({
+      perMessageDeflate: { level: 1 },
+      app: 'app.js',
     })
   })
 
@@ -143,6 +171,9 @@ describe('a command line that can not be understood is refused in one line', () 
     ['--resource-limits', 'maxOldGenerationSizeMb=many'],
     ['--resource-limits', 'heap=64'],
     ['--resource-limits', ''],
+    ['--per-message-deflate', 'level=10'],
+    ['--per-message-deflate', 'speed=1'],
+    ['--per-message-deflate', 'level='],
   ])('%s %j', (flag, text) => {
     expect(() => parseArguments([flag, text])).toThrow(
       expect.objectContaining({ code: 'ERR_FLAG', message: expect.stringMatching(`^${flag} must be .*$`) }),
