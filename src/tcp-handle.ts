@@ -1,4 +1,4 @@
-import { writeSync, writevSync } from 'node:fs'
+import { fstatSync, writeSync, writevSync } from 'node:fs'
 import { Socket } from 'node:net'
 
 /**
@@ -110,9 +110,9 @@ let Tcp: HandleClass | undefined
  * @throws when the descriptor is no socket; it then stays the caller's
  */
 export function openHandle(fd: number): TcpHandle {
-  if (Tcp !== undefined) {
+  // libuv takes any descriptor for what it is told it is, and aborts the process when the kernel then disagrees.
+  if (Tcp !== undefined && fstatSync(fd).isSocket()) {
     const handle = new Tcp(SOCKET)
-    // Of TCP or not, what is no socket is found out.
     if (handle.open(fd) === 0) return handle
     closeHandle(handle)
   }

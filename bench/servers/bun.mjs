@@ -1,6 +1,8 @@
 // Bun's own WebSocket server; runs on Bun.
 import { announce, MOST_BYTES, task } from './announce.mjs'
-import { spin } from './work.mjs'
+import { spin, warmUp } from './work.mjs'
+
+warmUp(task.spins)
 
 const TOPIC = 'all'
 

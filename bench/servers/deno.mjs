@@ -1,6 +1,8 @@
 // Deno's own WebSocket server; runs on Deno.
 import { announce, task } from './announce.mjs'
-import { spin } from './work.mjs'
+import { spin, warmUp } from './work.mjs'
+
+warmUp(task.spins)
 
 const sockets = new Set()
 

@@ -5,7 +5,9 @@ import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { createServer, Socket } from 'node:net'
 import { announce, task } from './announce.mjs'
-import { spin } from './work.mjs'
+import { spin, warmUp } from './work.mjs'
+
+warmUp(task.spins)
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const KEY = /\r\nsec-websocket-key: (.*)\r\n/i

@@ -4,7 +4,9 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { WebSocketServer } from 'ws'
 import { announce, MOST_BYTES, task } from './announce.mjs'
-import { spin } from './work.mjs'
+import { spin, warmUp } from './work.mjs'
+
+warmUp(task.spins)
 
 const { version } = createRequire(import.meta.url)('ws/package.json')
 

@@ -16,7 +16,7 @@ import type { ShardTask } from '../messages.js'
 import { monotonicMs } from '../monotonic.js'
 import type { ConnectionOptions } from '../options.js'
 import { Payloads } from '../protocol/payloads.js'
-import { type TcpHandle, takeHandle } from '../tcp-handle.js'
+import { closeHandle, type TcpHandle, takeHandle } from '../tcp-handle.js'
 import type { TlsMaterial } from '../tls-material.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
@@ -138,7 +138,13 @@ class Shard implements RunningShard, Registry {
 
   adoptHandle(handle: TcpHandle, admission: number): void {
     this.#count(Counter.ADOPTED)
-    this.#adopt({ handle }, admission)
+    try {
+      this.#adopt({ handle }, admission)
+    } catch (error) {
+      closeHandle(handle)
+      this.ended(admission)
+      this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
+    }
   }
 
   adoptDescriptor(fd: number, admission: number): void {

@@ -11,6 +11,7 @@ import { type ServeOptions, type Server, serve } from '../../dist/index.js'
 import { Command } from '../command.js'
 import { Authority, type Certificate } from '../support/certificates.js'
 import { text as textFrame } from '../support/frames.js'
+import { total as metric, parseMetrics } from '../support/metrics.js'
 import { ServerProcess, type ServerProcessOptions } from '../support/server-process.js'
 import { soon, until } from '../support/until.js'
 import { openingRequest } from '../support/wire-client.js'
@@ -184,6 +185,19 @@ describe('a server with a certificate', () => {
     const strict = await start({}, { minVersion: 'TLSv1.3' })
     expect(await failure(strict.port, { maxVersion: 'TLSv1.2' })).toMatch(/alert protocol version/)
     await until('it is counted', async () => (await strict.stats()).total.tlsHandshakesFailed === 1)
+  })
+
+  test('compresses messages before it encrypts them', async () => {
+    const { port } = await start({ perMessageDeflate: true })
+    const client = await Client.open(port)
+    expect(client.socket.extensions).toContain('permessage-deflate')
+    for (const size of [10, 5000, 900_000]) {
+      const text = 'shard '.repeat(size / 5).slice(0, size)
+      const before = client.stream.bytesRead
+      expect((await client.ask(text)) === text).toBe(true)
+      if (size > 1024) expect(client.stream.bytesRead - before).toBeLessThan(size / 10)
+    }
+    await client.close()
   })
 
   test('agrees on HTTP/1.1 and on nothing else', async () => {
@@ -639,12 +653,14 @@ describe('who speaks something else', () => {
   }
 
   test('HTTP, a WebSocket and garbage on the TLS port end at once, without a word in the log', async () => {
-    const echo = await start({ logLevel: 'info' })
+    const echo = await start({ logLevel: 'info', metricsPath: '/metrics' })
     const healthy = await Client.open(echo.port)
     expect(await exchange(echo.port, openingRequest())).not.toContain('HTTP')
     expect(await exchange(echo.port, 'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')).not.toContain('HTTP')
     expect(await exchange(echo.port, randomBytes(1000).fill(0xff, 0, 1))).not.toContain('HTTP')
     await until('all are counted', async () => (await echo.stats()).total.tlsHandshakesFailed === 3)
+    const { body } = await fetch({ port: echo.port, path: '/metrics' })
+    expect(metric(parseMetrics(body), 'shardws_tls_handshakes_failed_total')).toBe(3)
     expect((await echo.stats()).total.handshakesRefused).toBe(0)
     expect(await healthy.ask('still there')).toBe('still there')
     expect(echo.output).toBe('')

@@ -1,6 +1,8 @@
-import { spin } from '../work.mjs'
+import { spin, warmUp } from '../work.mjs'
 
 const spins = Number(process.env.BENCH_SPINS ?? 0)
+
+warmUp(spins)
 
 export default {
   message(socket, data) {

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -242,7 +243,15 @@ describe.each(KINDS.map(Kind => ({ Kind, name: Kind.name })))('$name', ({ Kind }
 
     it('refuses a descriptor that is no socket, and a handle that is gone', async () => {
       const { transport } = await connect()
-      expect(() => openHandle(123_456)).toThrow(/EBADF|EINVAL|Unsupported fd/)
+      // Also after one that is a socket: then the class of its handle is known.
+      const other = await connect()
+      other.transport.destroy()
+      const file = openSync('/dev/null', 'r')
+      for (const wrong of [123_456, file]) {
+        expect(() => openHandle(wrong)).toThrow(/EBADF|EINVAL|EEXIST|Unsupported fd/i)
+      }
+      expect(fstatSync(file).isCharacterDevice()).toBe(true)
+      closeSync(file)
       const shell = { _handle: null } as unknown as Socket
       expect(() => takeHandle(shell)).toThrow('the socket has ended')
       transport.destroy()
