@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OptionError } from './errors.js'
 import type { SendStatus, Socket } from './socket.js'
@@ -16,6 +17,26 @@ export interface RequestFacts {
   readonly remoteAddress: string
   /** Port of the TCP peer; 0 when it was gone before it was first asked for. */
   readonly remotePort: number
+  /** What the TLS handshake found out; undefined where the server has no TLS. */
+  readonly tls: TlsFacts | undefined
+}
+
+/** The TLS of a connection. */
+export interface TlsFacts {
+  /** `TLSv1.3` or `TLSv1.2`. */
+  readonly version: string
+  /** By its standard name, such as `TLS_AES_128_GCM_SHA256`. */
+  readonly cipher: string
+  /** The host name that the client asked for (SNI); undefined when it asked for none. */
+  readonly servername: string | undefined
+  /** Whether the session of an earlier connection was resumed. */
+  readonly resumed: boolean
+  /** Whether the client has a certificate that the option `tls.ca` vouches for; false when none was asked for. */
+  readonly authorized: boolean
+  /** Why it is not, where a certificate was asked for: OpenSSL's code, such as `CERT_HAS_EXPIRED`. */
+  readonly authorizationError: string | undefined
+  /** The client's certificate, trusted or not; undefined when it has none, or none was asked for. */
+  readonly certificate: X509Certificate | undefined
 }
 
 /** What the `upgrade` hook decides from. */

@@ -48,8 +48,12 @@ async function run(options: ServeOptions): Promise<void> {
   // Until it listens there is nobody to say goodbye to: a signal ends the process as it always does.
   const server = await start(options)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(server, signal))
+  // Without TLS there is nothing to be read again: then it ends the process, as it always does.
+  if (options.tls !== undefined) process.on('SIGHUP', () => reloadTls(server))
   const { length } = server.stats().shards
-  process.stdout.write(`listening on ${url(server)} (${length} ${length === 1 ? 'shard' : 'shards'})\n`)
+  process.stdout.write(
+    `listening on ${url(server, options.tls === undefined ? 'ws' : 'wss')} (${length} ${length === 1 ? 'shard' : 'shards'})\n`,
+  )
   const admin = server.adminAddress()
   if (admin !== null) process.stdout.write(`metrics at http://${authority(admin)}/metrics\n`)
 }
@@ -74,8 +78,18 @@ function stop(server: Server, signal: 'SIGINT' | 'SIGTERM'): void {
   void server.close().then(() => process.exit(0))
 }
 
-function url(server: Server): string {
-  return `ws://${authority(server.address() as AddressInfo)}`
+function reloadTls(server: Server): void {
+  try {
+    server.reloadTls()
+    process.stdout.write('SIGHUP: new connections get the certificate as it is now\n')
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error
+    process.stderr.write(`shardws: SIGHUP: the certificate stays what it was: ${error.message}\n`)
+  }
+}
+
+function url(server: Server, scheme: 'ws' | 'wss'): string {
+  return `${scheme}://${authority(server.address() as AddressInfo)}`
 }
 
 function authority({ address, port, family }: AddressInfo): string {

@@ -43,6 +43,8 @@ export const Counter = {
   CRASHES: 18,
   RESTARTS: 19,
   READY: 20,
+  /** TLS handshakes that were begun and did not come to their end. */
+  TLS_FAILED: 21,
   /** The first of `CLOSE_CODES.length`: connections closed, by code. */
   CLOSES: 24,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */

@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Board } from './ledger.js'
 import type { LogRecord } from './log.js'
 import type { ConnectionOptions, LogLevel } from './options.js'
+import type { TlsMaterial } from './tls-material.js'
 
 /** What a shard is started with: the argument of its one, never-ending Piscina task. */
 export interface ShardTask {
@@ -14,6 +15,8 @@ export interface ShardTask {
   app: string | undefined
   options: ConnectionOptions
   logLevel: LogLevel
+  /** Undefined: plain TCP. */
+  tls: TlsMaterial | undefined
   /** Where the log goes: lines on stderr, or the logger that the primary has. */
   logTo: 'text' | 'json' | 'logger'
   /** The codec, compiled once in the primary. */
@@ -32,6 +35,8 @@ export type ToShard =
   | { type: 'socket'; socket: NetSocket; admission: number; sentMs: number }
   /** Duplicated descriptors of accepted sockets, now the shard's: for each its number and that of its admission. */
   | { type: 'descriptors'; pairs: number[]; sentMs: number }
+  /** New connections get these certificates. */
+  | { type: 'tls'; tls: TlsMaterial }
   /** Take no more; close all with `code` over `spreadMs`; `timeoutMs` after that cut what is left. */
   | { type: 'stop'; code: number; timeoutMs: number; spreadMs: number }
 

@@ -7,6 +7,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import { OptionError } from './errors.js'
 import type { Logger } from './log.js'
 import type { Balance, ConnectionOptions, DeflateOptions, LogLevel } from './options.js'
+import { checkTlsOptions, type TlsOptions } from './tls-options.js'
 
 /** The part of the options that concerns the primary thread. */
 export interface PrimaryOptions {
@@ -20,6 +21,8 @@ export interface PrimaryOptions {
   workers: number
   /** The application module: a path, relative to the working directory, or a URL. Default: the built-in one. */
   app: string | URL | undefined
+  /** TLS: `{ key, cert }` and more. Default: none, plain TCP. */
+  tls: TlsOptions | undefined
   /** How a connection's shard is chosen. Default `least-connections`. */
   balance: Balance
   /**
@@ -127,6 +130,12 @@ export const OPTIONS = {
     'the path or the URL of a module',
     value => isNonEmptyString(value) || value instanceof URL,
     'application module; the built-in one by default',
+  ),
+  tls: other(
+    undefined,
+    'an object with key and cert',
+    value => typeof value === 'object' && value !== null,
+    'TLS: key, certificate and more',
   ),
   balance: choice(
     'least-connections',
@@ -243,8 +252,9 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     if (value !== undefined) check(name, value)
     values[name] = value ?? OPTIONS[name].default
   }
-  const { app, port, host, backlog, workers, balance, logLevel, resourceLimits, ...rest } =
+  const { app, port, host, backlog, workers, tls, balance, logLevel, resourceLimits, ...rest } =
     values as unknown as PrimaryOptions & ConnectionOptions
+  if (tls !== undefined) checkTlsOptions(tls)
   const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = rest
   const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
   const deflate = values.perMessageDeflate as boolean | Loose<DeflateOptions>
@@ -254,6 +264,7 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     host,
     backlog,
     workers,
+    tls,
     balance,
     maxConnections,
     maxConnectionsPerIp,

@@ -11,6 +11,10 @@ export interface TcpHandle {
   readonly fd: number
   /** Bytes read so far. */
   readonly bytesRead: number
+  /** Bytes given to be written so far, whether the kernel has taken them or not. */
+  readonly bytesWritten: number
+  /** Bytes of them that the kernel has not taken. */
+  readonly writeQueueSize: number
   /**
    * Called for every read; the bytes are in the buffer of `useUserBuffer`. Called without any at the end of input,
    * for an error, and when there was nothing to be read after all.

@@ -53,7 +53,7 @@ export class Command {
 
   /** Where it listens: `ws://127.0.0.1:40000`. */
   get url(): string {
-    return /ws:\/\/\S+:\d+/.exec(this.#output.stdout)?.[0] ?? ''
+    return /wss?:\/\/\S+:\d+/.exec(this.#output.stdout)?.[0] ?? ''
   }
 
   get stdout(): string {

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { OptionError } from '../errors.js'
 import { describeRange, resolveOptions, type ServeOptions } from '../serve-options.js'
 import { FLAGS } from './flags.js'
+import { TLS_FLAGS, tlsOf } from './tls-flags.js'
 
 /** What a command line asks for. */
 export type Command = { kind: 'help' } | { kind: 'version' } | { kind: 'serve'; options: ServeOptions }
@@ -32,6 +33,8 @@ export function parseArguments(args: readonly string[]): Command {
     }
     options[option] = value
   }
+  const tls = tlsOf(values, refuse)
+  if (tls !== undefined) options.tls = tls
   return { kind: 'serve', options }
 }
 
@@ -52,6 +55,7 @@ function split(args: readonly string[]): Split {
         ...Object.fromEntries(
           FLAGS.map(({ name, isList }) => [name, { type: 'string', multiple: isList } as const]),
         ),
+        ...Object.fromEntries(Object.keys(TLS_FLAGS).map(name => [name, { type: 'string' } as const])),
       },
     })
   } catch (error) {

@@ -21,6 +21,10 @@ type OtherName = {
   [Name in OptionName]: (typeof OPTIONS)[Name]['kind'] extends 'other' ? Name : never
 }[OptionName]
 
+/** Options that are no flags: `app` is the argument, `tls` has several flags of its own, and no text is a logger. */
+const FLAGLESS = ['app', 'tls', 'logger'] as const
+export type Flagless = (typeof FLAGLESS)[number]
+
 const INTEGER: Form = { placeholder: '<n>', isList: false, parse: ([text]) => parseInteger(text) }
 const LIST: Form = {
   placeholder: '<a,b,...>',
@@ -28,9 +32,6 @@ const LIST: Form = {
   // Nothing between two commas is a slip, not an element.
   parse: texts => texts.flatMap(text => text.split(',').map(element => element.trim() || undefined)),
 }
-
-/** Options that are no flags: `app` is the argument, and no text is a logger. */
-export type Flagless = 'app' | 'logger'
 
 /** The options that are neither numbers nor choices. */
 const FORMS: Record<Exclude<OtherName, Flagless>, Form> = {
@@ -58,9 +59,9 @@ const FORMS: Record<Exclude<OtherName, Flagless>, Form> = {
   },
 }
 
-/** A flag for every option of `serve`, in the order of the table of options. */
+/** A flag for every other option of `serve`, in the order of the table of options. */
 export const FLAGS: readonly Flag[] = (Object.keys(OPTIONS) as OptionName[])
-  .filter(option => option !== 'app' && option !== 'logger')
+  .filter((option): option is Exclude<OptionName, Flagless> => !FLAGLESS.some(name => name === option))
   .map(option => Object.assign({ option, name: flagName(option) }, form(option)))
 
 /** `maxPayload` is `max-payload`. */

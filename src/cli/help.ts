@@ -1,5 +1,6 @@
 import { OPTIONS, type OptionRule, resolveOptions } from '../serve-options.js'
 import { FLAGS, type Flag } from './flags.js'
+import { TLS_FLAGS } from './tls-flags.js'
 
 const WIDTH = 80
 /** Where the explanations of flags begin. */
@@ -22,6 +23,11 @@ ${paragraph(
 Server
 ${ofServer.map(describe).join('\n')}
 
+TLS
+${Object.entries(TLS_FLAGS)
+  .map(([name, text]) => entry(`--${name} <file>`, text))
+  .join('\n')}
+
 Connections
 ${ofConnections.map(describe).join('\n')}
 
@@ -30,7 +36,7 @@ ${entry('--help, -h', 'this text')}
 ${entry('--version, -v', 'the version')}
 
 ${paragraph(
-  'SIGTERM and SIGINT stop the server: clients get close code 1001, and what has not ended after --stop-timeout-ms is cut. A second signal ends it at once.',
+  'SIGTERM and SIGINT stop the server: clients get close code 1001, and what has not ended after --stop-timeout-ms is cut. A second signal ends it at once. With TLS, SIGHUP has the files read again, for new connections.',
 )}
 `
 }

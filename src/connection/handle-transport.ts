@@ -80,6 +80,11 @@ export class HandleTransport implements Transport {
     return this.#peer().port ?? 0
   }
 
+  /** None. */
+  get tls(): undefined {
+    return undefined
+  }
+
   writeNow(bytes: Uint8Array, start: number, end: number): number {
     const taken = writeToHandle(this.#handle, bytes, start, end)
     return taken === ENDED ? this.#refuse() : taken

@@ -1,4 +1,4 @@
-import type { RequestHeaders, UpgradeRequest } from '../app.js'
+import type { RequestHeaders, TlsFacts, UpgradeRequest } from '../app.js'
 import type { Request } from '../handshake/request.js'
 import type { Transport } from './transport.js'
 
@@ -33,6 +33,10 @@ export class OpeningRequest implements UpgradeRequest {
 
   get remotePort(): number {
     return this.#transport.remotePort
+  }
+
+  get tls(): TlsFacts | undefined {
+    return this.#transport.tls
   }
 
   get signal(): AbortSignal {

@@ -81,6 +81,11 @@ export class SocketTransport implements Transport {
     return this.#socket.remotePort ?? 0
   }
 
+  /** None. */
+  get tls(): undefined {
+    return undefined
+  }
+
   writeNow(bytes: Uint8Array, start: number, end: number): number {
     if (!this.#isDirect) return 0
     const taken = writeToHandle(handleOf(this.#socket), bytes, start, end)

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { TlsFacts } from '../app.js'
 
 /**
  * What a connection needs of whatever carries its bytes. Plain sockets, TLS streams and in-memory pairs for tests
@@ -12,6 +13,8 @@ export interface Transport {
   owner: TransportOwner
   readonly remoteAddress: string
   readonly remotePort: number
+  /** Known from the first `receive` on; undefined without TLS. */
+  readonly tls: TlsFacts | undefined
   /**
    * Writes what the kernel takes at once. Never throws, keeps no reference to the bytes.
    *

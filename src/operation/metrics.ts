@@ -50,6 +50,11 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
   gauge('shardws_connections', present(Counter.OPENED, Counter.CLOSED), 'Open WebSocket connections.'),
   counter('shardws_connections_opened_total', Counter.OPENED, 'WebSocket connections opened.'),
   counter(
+    'shardws_tls_handshakes_failed_total',
+    Counter.TLS_FAILED,
+    'TLS handshakes begun that did not come to their end.',
+  ),
+  counter(
     'shardws_http_connections_total',
     Counter.HTTP,
     'Connections whose first request was no WebSocket upgrade.',

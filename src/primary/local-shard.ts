@@ -4,6 +4,7 @@ import type { LogSink } from '../log.js'
 import { CloseCode } from '../rfc6455.js'
 import { type RunningShard, startShard } from '../shard/shard.js'
 import { closeHandle, type TcpHandle } from '../tcp-handle.js'
+import type { TlsMaterial } from '../tls-material.js'
 import type { ShardLauncher, ShardProcess } from './shard-process.js'
 import type { CommonTask } from './thread-shard.js'
 
@@ -12,7 +13,7 @@ import type { CommonTask } from './thread-shard.js'
  * crashes it ends the process.
  */
 export class LocalLauncher implements ShardLauncher {
-  readonly #task: CommonTask
+  #task: CommonTask
   readonly #toLogger: LogSink
 
   constructor(task: CommonTask, toLogger: LogSink) {
@@ -23,6 +24,10 @@ export class LocalLauncher implements ShardLauncher {
   launch(index: number, ledger: Ledger): ShardProcess {
     const starting = startShard({ ...this.#task, index, ledger: ledger.memory }, this.#toLogger)
     return new LocalShard(starting, index)
+  }
+
+  reloadTls(tls: TlsMaterial): void {
+    this.#task = { ...this.#task, tls }
   }
 
   beginClose(): void {}
@@ -36,6 +41,8 @@ class LocalShard implements ShardProcess {
   readonly #index: number
   #shard: RunningShard | undefined
   #stopping = false
+  /** For when it has started. */
+  #tls: TlsMaterial | undefined
   #becomeReady: () => void = () => {}
   #end: (error: ShardError | undefined) => void = () => {}
 
@@ -59,6 +66,11 @@ class LocalShard implements ShardProcess {
     return true
   }
 
+  reloadTls(tls: TlsMaterial): void {
+    if (this.#shard === undefined) this.#tls = tls
+    else this.#shard.reloadTls(tls)
+  }
+
   stop(code: number, timeoutMs: number, spreadMs: number): void {
     this.#stopping = true
     void this.#stop(code, timeoutMs, spreadMs)
@@ -73,6 +85,7 @@ class LocalShard implements ShardProcess {
   async #start(starting: Promise<RunningShard>): Promise<void> {
     try {
       this.#shard = await starting
+      if (this.#tls !== undefined) this.#shard.reloadTls(this.#tls)
       this.#becomeReady()
     } catch (error) {
       this.#fail('ERR_SHARD_APP', 'the application failed to start in', error)

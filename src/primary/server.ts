@@ -17,6 +17,7 @@ import { createLog, createLoggerSink, createSink, type Log, type LogSink } from 
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
+import { checkTlsOptions, type TlsOptions } from '../tls-options.js'
 import type { Admin } from './admin.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
@@ -27,6 +28,7 @@ import type { ShardLauncher } from './shard-process.js'
 import { ShardSlot, type ShardStats, type Traffic } from './shard-slot.js'
 import { BACKOFF, type Backoff, Supervisor } from './supervisor.js'
 import { type CommonTask, ThreadLauncher } from './thread-shard.js'
+import { hasFiles, readTls } from './tls-reader.js'
 
 /** Connections that were accepted and closed at once, by reason. */
 export interface RefusedStats extends Record<Denial, number> {
@@ -89,6 +91,7 @@ const TRAFFIC: readonly (keyof Traffic)[] = [
   'connections',
   'connectionsTotal',
   'handshakesRefused',
+  'tlsHandshakesFailed',
   'messagesIn',
   'messagesOut',
   'bytesIn',
@@ -101,6 +104,7 @@ const TRAFFIC: readonly (keyof Traffic)[] = [
 export class Server extends EventEmitter<ServerEvents> {
   readonly #options: ResolvedOptions
   readonly #slots: readonly ShardSlot[]
+  readonly #launcher: ShardLauncher
   readonly #supervisor: Supervisor
   readonly #admission: Admission
   readonly #balance: Balancer
@@ -108,6 +112,8 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
   readonly #log: Log
+  /** What `reloadTls` reads again. */
+  #tls: TlsOptions | undefined
   #listener: NetServer | undefined
   #address: AddressInfo | undefined
   #closed: Promise<void> | undefined
@@ -123,6 +129,8 @@ export class Server extends EventEmitter<ServerEvents> {
   ) {
     super()
     this.#options = options
+    this.#launcher = launcher
+    this.#tls = options.tls
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp)
     this.#balance = createBalancer(options.balance)
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
@@ -143,6 +151,7 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** @internal Starts the shards, then listens: no client ever meets a server that is not ready. */
   static async start(options: ResolvedOptions, parts: ServerParts = {}): Promise<Server> {
+    const tls = options.tls && readTls(options.tls)
     const openLine = await findHandoff(parts.handoff)
     const workers = openLine === undefined ? 1 : options.workers
     const ledgers = Array.from({ length: workers }, () => new Ledger())
@@ -159,6 +168,7 @@ export class Server extends EventEmitter<ServerEvents> {
       board,
       metricsPath: options.metricsPath,
       logLevel: options.logLevel,
+      tls,
       logTo: options.logger === undefined ? options.logFormat : 'logger',
       codecModule: compileCodec(),
     }
@@ -218,6 +228,29 @@ export class Server extends EventEmitter<ServerEvents> {
       total,
       shards,
     }
+  }
+
+  /**
+   * Has connections that come from now on begin with other certificates, or another of the options of TLS; those that
+   * are there keep theirs. Sessions that began before are not resumed, unless `ticketKeys` are given and the rules for
+   * client certificates are the same.
+   *
+   * @param tls by default the present options, whose files are read again
+   * @throws OptionError (`ERR_TLS`, `ERR_OPTION`) when they can't be used; nothing has changed then
+   */
+  reloadTls(tls?: TlsOptions): void {
+    if (this.#tls === undefined) {
+      throw new OptionError('ERR_TLS', 'the server was started without the option tls, and can not begin now')
+    }
+    if (tls !== undefined) checkTlsOptions(tls)
+    else if (!hasFiles(this.#tls)) {
+      throw new OptionError('ERR_TLS', 'tls names no files that could be read again; give the new options')
+    }
+    const options = tls ?? this.#tls
+    const material = readTls(options)
+    this.#tls = options
+    this.#launcher.reloadTls(material)
+    for (const slot of this.#slots) slot.process?.reloadTls(material)
   }
 
   /**

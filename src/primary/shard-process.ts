@@ -1,6 +1,7 @@
 import type { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
 import type { TcpHandle } from '../tcp-handle.js'
+import type { TlsMaterial } from '../tls-material.js'
 
 /** One life of a shard, from its start to its end, as the primary sees it. */
 export interface ShardProcess {
@@ -13,6 +14,8 @@ export interface ShardProcess {
   readonly ended: Promise<ShardError | undefined>
   /** Hands over an accepted socket of which nothing was read. See `HandoffLine.send`. */
   send(handle: TcpHandle, admission: number): boolean
+  /** Has connections that come from now on begin with other certificates. */
+  reloadTls(tls: TlsMaterial): void
   /**
    * Asks it to close its connections with `code`, spread over `spreadMs`, to cut what is left `timeoutMs` after that,
    * and to end.
@@ -25,6 +28,8 @@ export interface ShardProcess {
 /** Starts shards, each time with the ledger of a new life. */
 export interface ShardLauncher {
   launch(index: number, ledger: Ledger): ShardProcess
+  /** Shards that are launched from now on begin with these certificates. */
+  reloadTls(tls: TlsMaterial): void
   /** No shard is to be replaced any more. */
   beginClose(): void
   /** Releases what the shards shared. All of them have ended. */

@@ -26,6 +26,8 @@ export interface Traffic {
   connectionsTotal: number
   /** Opening requests that were refused with an HTTP status. */
   handshakesRefused: number
+  /** TLS handshakes that were begun and did not come to their end. */
+  tlsHandshakesFailed: number
   messagesIn: number
   messagesOut: number
   /** Bytes on the wire: handshakes and frames. */
@@ -155,6 +157,7 @@ export class ShardSlot implements Candidate {
       connections: this.#count(Counter.OPENED) - this.#count(Counter.CLOSED),
       connectionsTotal: this.#count(Counter.OPENED),
       handshakesRefused: this.#count(Counter.REFUSED),
+      tlsHandshakesFailed: this.#count(Counter.TLS_FAILED),
       messagesIn: this.#count(Counter.MESSAGES_IN),
       messagesOut: this.#count(Counter.MESSAGES_OUT),
       bytesIn: this.#count(Counter.BYTES_IN),

@@ -5,6 +5,7 @@ import type { Ledger } from '../ledger.js'
 import type { LogSink } from '../log.js'
 import type { FromShard, ShardTask, ToShard } from '../messages.js'
 import type { TcpHandle } from '../tcp-handle.js'
+import type { TlsMaterial } from '../tls-material.js'
 import type { HandoffLine, OpenLine } from './handoff.js'
 import { ShardPool, type ThreadEnd, type ThreadRun } from './pool.js'
 import type { ShardLauncher, ShardProcess } from './shard-process.js'
@@ -15,7 +16,7 @@ export type CommonTask = Omit<ShardTask, 'index' | 'port' | 'ledger'>
 /** Shards that are threads. */
 export class ThreadLauncher implements ShardLauncher {
   readonly #pool: ShardPool
-  readonly #task: CommonTask
+  #task: CommonTask
   readonly #openLine: OpenLine
   readonly #toLogger: LogSink
 
@@ -36,6 +37,10 @@ export class ThreadLauncher implements ShardLauncher {
     const { port1, port2 } = new MessageChannel()
     const run = this.#pool.run({ ...this.#task, index, port: port2, ledger: ledger.memory })
     return new ThreadShard(index, run, port1, this.#openLine(port1, ledger), this.#toLogger)
+  }
+
+  reloadTls(tls: TlsMaterial): void {
+    this.#task = { ...this.#task, tls }
   }
 
   beginClose(): void {
@@ -83,6 +88,12 @@ class ThreadShard implements ShardProcess {
 
   send(handle: TcpHandle, admission: number): boolean {
     return this.#line.send(handle, admission)
+  }
+
+  reloadTls(tls: TlsMaterial): void {
+    // A thread that is starting gets it when it has started.
+    const message: ToShard = { type: 'tls', tls }
+    this.#port.postMessage(message)
   }
 
   stop(code: number, timeoutMs: number, spreadMs: number): void {

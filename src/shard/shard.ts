@@ -17,10 +17,12 @@ import { monotonicMs } from '../monotonic.js'
 import type { ConnectionOptions } from '../options.js'
 import { Payloads } from '../protocol/payloads.js'
 import { closeHandle, type TcpHandle, takeHandle } from '../tcp-handle.js'
+import type { TlsMaterial } from '../tls-material.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
 import { spread } from './spread.js'
+import { TlsTransports } from './tls-transports.js'
 import { findTransports, type OpenTransports, type SocketSource, type Transports } from './transports.js'
 
 /** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
@@ -42,6 +44,8 @@ export interface RunningShard {
   adoptHandle(handle: TcpHandle, admission: number): void
   /** Takes a descriptor of an accepted socket; it is the shard's from here on. */
   adoptDescriptor(fd: number, admission: number): void
+  /** From now on connections begin with other certificates. */
+  reloadTls(tls: TlsMaterial): void
   /**
    * Takes no more, closes all connections with `code`, over `spreadMs` (0 by default), waits for their end, after that
    * at most `timeoutMs`, and cuts what is left.
@@ -72,6 +76,8 @@ class Shard implements RunningShard, Registry {
   readonly #http: ShardHttp
   readonly #ledger: Ledger
   readonly #transports: Transports
+  /** The same, where they speak TLS. */
+  readonly #tls: TlsTransports | undefined
   readonly #app: App<unknown>
   readonly #deadlines: Deadlines
   readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
@@ -84,7 +90,8 @@ class Shard implements RunningShard, Registry {
     const codec = new Codec(task.codecModule, MAX_CONNECTIONS_PER_SHARD)
     this.#app = app
     this.#ledger = new Ledger(task.ledger)
-    this.#transports = openTransports(codec, this)
+    this.#tls = task.tls && this.#openTls(task.tls, codec, options, log)
+    this.#transports = this.#tls ?? openTransports(codec, this)
     this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log, {
       board: task.board,
       metricsPath: task.metricsPath,
@@ -136,7 +143,7 @@ class Shard implements RunningShard, Registry {
     } catch (error) {
       closeHandle(handle)
       this.ended(admission)
-      this.#environment.log('warn', 'a socket could not be adopted', error)
+      this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
     }
   }
 
@@ -149,6 +156,17 @@ class Shard implements RunningShard, Registry {
       closeDescriptor(fd)
       this.ended(admission)
       this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
+    }
+  }
+
+  reloadTls(tls: TlsMaterial): void {
+    try {
+      this.#tls?.reload(tls)
+    } catch (error) {
+      // The primary has tried it, so that this is no fault of theirs.
+      this.#environment.log('error', 'the certificates could not be taken over; the old ones stay', error, {
+        event: 'tls.stale',
+      })
     }
   }
 
@@ -196,6 +214,18 @@ class Shard implements RunningShard, Registry {
       }
     })
     this.#emptied = undefined
+  }
+
+  #openTls(tls: TlsMaterial, codec: Codec, options: ConnectionOptions, log: Log): TlsTransports {
+    const { handshakeTimeoutMs } = options
+    const { counters } = this.#ledger
+    return new TlsTransports(tls, {
+      arena: codec.readArena,
+      registry: this,
+      counters,
+      handshakeTimeoutMs,
+      log,
+    })
   }
 
   #adopt(source: SocketSource, admission: number): void {

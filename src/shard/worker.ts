@@ -28,6 +28,8 @@ export default async function runShard(task: ShardTask): Promise<void> {
         case 'descriptors':
           shard.countHandoff(message.sentMs, message.pairs.length / 2)
           return adoptAll(shard, message.pairs)
+        case 'tls':
+          return shard.reloadTls(message.tls)
         case 'stop':
           shard.stop(message.code, message.timeoutMs, message.spreadMs).then(resolve, reject)
       }

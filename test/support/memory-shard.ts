@@ -71,7 +71,7 @@ export class MemoryShard {
       deflate !== undefined,
     )
     const transport = new MemoryTransport(this.codec, undefined as never)
-    const request = { url: '/', headers: {}, remoteAddress: '192.0.2.1', remotePort: 4242 }
+    const request = { url: '/', headers: {}, remoteAddress: '192.0.2.1', tls: undefined, remotePort: 4242 }
     const connection = new Connection(environment, transport, slot, request, '', data, deflate)
     connection.begin('')
     return { connection, transport }

@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream'
+import type { TlsFacts } from '../../src/app.js'
 import type { Codec } from '../../src/codec/codec.js'
 import type { Transport, TransportOwner } from '../../src/connection/transport.js'
 
@@ -23,6 +24,7 @@ export class MemoryTransport implements Transport {
   owner: TransportOwner
   remoteAddress = '192.0.2.1'
   remotePort = 4242
+  tls: TlsFacts | undefined
   /** Bytes that the kernel still takes. */
   capacity = Number.POSITIVE_INFINITY
   /** Every call that wrote something or tried to. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { CloseOptions, ServeOptions, ServerStats } from '../../src/index.js'
+import type { CloseOptions, ServeOptions, ServerStats, TlsOptions } from '../../src/index.js'
 import type { HandoffWay } from '../../src/primary/handoff.js'
 import { soon, until } from './until.js'
 
@@ -105,6 +105,11 @@ export class ServerProcess {
 
   stats(): Promise<ServerStats> {
     return this.#call('stats')
+  }
+
+  /** @param tls by default the files are read again */
+  reloadTls(tls?: TlsOptions): Promise<void> {
+    return this.#call('reloadTls', tls)
   }
 
   shardErrors(): Promise<{ code: string; index: number }[]> {

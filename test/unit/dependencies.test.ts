@@ -42,6 +42,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'options.ts',
     'rfc6455.ts',
     'tcp-handle.ts',
+    'tls-material.ts',
   ],
   primary: [
     'codec',
@@ -55,6 +56,8 @@ const ALLOWED: Record<string, readonly string[]> = {
     'rfc6455.ts',
     'serve-options.ts',
     'tcp-handle.ts',
+    'tls-material.ts',
+    'tls-options.ts',
   ],
 }
 

@@ -56,6 +56,7 @@ describe('the options in the README', () => {
   const WORDS: Record<string, string> = {
     workers: 'cores (os.availableParallelism())',
     app: 'built-in',
+    tls: 'none',
     resourceLimits: "Node's",
     logger: 'none',
     metricsPath: 'none',
@@ -100,6 +101,9 @@ describe('the API', () => {
     ['src/socket.ts', 'Socket', 'The socket'],
     ['src/app.ts', 'UpgradeRequest', 'The application'],
     ['src/app.ts', 'RequestFacts', 'The application'],
+    ['src/app.ts', 'TlsFacts', 'The application'],
+    ['src/tls-options.ts', 'TlsCertificate', 'TLS'],
+    ['src/tls-options.ts', 'TlsOptions', 'TLS'],
     ['src/app.ts', 'Acceptance', 'The application'],
     ['src/app.ts', 'Refusal', 'The application'],
     ['src/primary/server.ts', 'ServerStats', 'The server'],
@@ -155,7 +159,7 @@ const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter
 
 describe('the error codes', () => {
   /** Not ours, not an error, or not told to anybody. The load generator has a help text of its own. */
-  const OTHERS = /^ERR_(PARSE_ARGS|WORKER|HANDSHAKE|LOAD)_|^ERR_FRAME_NONE$/
+  const OTHERS = /^ERR_(PARSE_ARGS|WORKER|HANDSHAKE|LOAD)_|^ERR_FRAME_NONE$|^ERR_OSSL_/
 
   const thrown = new Set(
     sources.flatMap(name =>

@@ -18,6 +18,7 @@ describe('resolveOptions', () => {
       backlog: 1000,
       workers: availableParallelism(),
       app: undefined,
+      tls: undefined,
       balance: 'least-connections',
       maxConnections: 1_000_000,
       maxConnectionsPerIp: 0,

@@ -67,7 +67,7 @@ describe('flags', () => {
 
   test('there is one for every option', () => {
     expect(Object.keys(SAMPLES)).toEqual(
-      Object.keys(OPTIONS).filter(name => name !== 'app' && name !== 'logger'),
+      Object.keys(OPTIONS).filter(name => !['app', 'tls', 'logger'].includes(name)),
     )
   })
 
@@ -84,6 +84,18 @@ describe('flags', () => {
       app: 'app.js',
       ...Object.fromEntries(values),
     })
+  })
+
+  test('those of TLS are files, which are not looked at yet', () => {
+    const tls = { key: 'a.pem', cert: 'b.pem' }
+    expect(options('--tls-key', 'a.pem', '--tls-cert', 'b.pem')).toEqual({ tls })
+    expect(options('--tls-key=a.pem', '--tls-cert=b.pem', '--tls-ca=c.pem')).toEqual({
+      tls: { ...tls, ca: 'c.pem', requestCert: true },
+    })
+    for (const flags of [['--tls-key=a.pem'], ['--tls-cert=b.pem', '--tls-key='], ['--tls-ca=c.pem']]) {
+      expect(() => options(...flags)).toThrow(/--tls-key and --tls-cert must both be given/)
+    }
+    expect(() => options('--tls-key=a', '--tls-cert=b', '--tls-ca=')).toThrow('--tls-ca must be a file')
   })
 
   test('lists grow with every flag, of others the last counts', () => {

@@ -12,7 +12,7 @@ test('fits into 80 columns, without blanks at the ends', () => {
   expect(text).toMatch(/[^\n]\n$/)
 })
 
-test.each(Object.entries(OPTIONS).filter(([name]) => name !== 'app' && name !== 'logger'))(
+test.each(Object.entries(OPTIONS).filter(([name]) => !['app', 'tls', 'logger'].includes(name)))(
   'tells of %s its flag, its range and its default',
   (name, rule: OptionRule) => {
     const entries = text.split(/\n(?= {2}--)/).map(lines => lines.replace(/\s+/g, ' '))
@@ -28,6 +28,10 @@ function facts(name: string, rule: OptionRule): string {
   if (rule.kind === 'choice') return `(${rule.choices.join(', ')}; default ${rule.default})`
   return name === 'host' ? '(default 0.0.0.0)' : rule.text
 }
+
+test.each(['--tls-key', '--tls-cert', '--tls-ca'])('tells of %s', flag => {
+  expect(text).toMatch(new RegExp(`^  ${flag} <file> `, 'm'))
+})
 
 test('speaks of flags, not of options', () => {
   expect(text).toMatch(/beyond\s+--max-backpressure/)
