@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
 import { OptionError } from './errors.js'
+import { isValidNetwork } from './address.js'
 import type { Balance, ConnectionOptions, LogLevel } from './options.js'
 
 /** The part of the options that concerns the primary thread. */
@@ -113,6 +114,23 @@ export const OPTIONS = {
       isStrings(value) && value.every(name => TOKEN.test(name)) && new Set(value).size === value.length,
     'subprotocols the server speaks',
   ),
+  trustProxy: other(
+    [],
+    "a list of IP addresses, networks such as 10.0.0.0/8, and 'unix'",
+    value => isStrings(value) && value.every(isValidNetwork),
+    'proxies that may say who the client is; none by default',
+  ),
+  trustProxyHeader: choice(
+    'x-forwarded-for',
+    ['x-forwarded-for', 'forwarded', 'none'],
+    'the header in which they do',
+  ),
+  proxyProtocol: other(
+    false,
+    'true or false',
+    value => typeof value === 'boolean',
+    'whether connections begin with a PROXY header; of trustProxy only',
+  ),
   maxHeaderBytes: integer(16_384, 128, 65_536, "bytes of the opening request's head"),
   maxHeaderLines: integer(100, 1, 2000, 'header lines of the opening request'),
   maxPayload: integer(2 ** 20, 0, 536_870_888, 'bytes of a message'),
@@ -187,7 +205,22 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
       // They are sent to threads as they are now.
       origins: connection.origins && [...connection.origins],
       protocols: [...connection.protocols],
+      trustProxy: [...connection.trustProxy],
     },
+  }
+}
+
+/**
+ * Checks what options say together.
+ *
+ * @throws OptionError (`ERR_OPTION`)
+ */
+export function checkTogether({ connection }: ResolvedOptions): void {
+  if (connection.proxyProtocol && connection.trustProxy.length === 0) {
+    throw new OptionError(
+      'ERR_OPTION',
+      "proxyProtocol needs trustProxy, the addresses of the proxies: with it everybody else's connections are closed",
+    )
   }
 }
 

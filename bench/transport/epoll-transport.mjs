@@ -134,6 +134,10 @@ export class EpollTransport {
     return socket
   }
 
+  reattach() {
+    throw new Error('this experiment has no WebSocket after HTTP on one connection')
+  }
+
   destroy() {
     if (this.#fd < 0) return
     close(this.#leave())

@@ -33,6 +33,12 @@ const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
   path: word('</path>'),
   origins: LIST,
   protocols: LIST,
+  trustProxy: LIST,
+  proxyProtocol: {
+    placeholder: '<true|false>',
+    isList: false,
+    parse: ([text]) => (text === 'true' || text === 'false' ? text === 'true' : text),
+  },
   resourceLimits: {
     placeholder: '<name=n,...>',
     isList: true,

@@ -34,9 +34,14 @@ export interface Transport {
   end(): void
   /**
    * Gives the connection up to an ordinary stream, from which `bytes` are read first; no method of the transport may
-   * be called after.
+   * be called after but `reattach`.
    */
   detach(bytes: Buffer): Duplex
+  /**
+   * Takes the connection back from the stream that `detach` gave: with nothing left to write, and everything read that
+   * it holds. The stream is an empty shell then.
+   */
+  reattach(stream: Duplex, owner: TransportOwner): Transport
   /** Releases everything at once. `owner.closed()` follows, unless it was called before. */
   destroy(): void
 }

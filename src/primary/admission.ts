@@ -18,7 +18,7 @@ export class Admission {
   readonly #keys: string[] = []
   readonly #perKey = new Map<string, number>()
 
-  /** @param maxPerKey 0 for no limit */
+  /** @param maxPerKey 0 for no limit; the empty key never has one */
   constructor(maxConnections: number, maxPerKey: number) {
     this.#maxConnections = maxConnections
     this.#maxPerKey = maxPerKey
@@ -32,7 +32,9 @@ export class Admission {
   /** @returns why a client may not have one more connection, undefined if it may */
   denial(key: string): Denial | undefined {
     if (this.held >= this.#maxConnections) return 'maxConnections'
-    if (this.#maxPerKey > 0 && (this.#perKey.get(key) ?? 0) >= this.#maxPerKey) return 'maxConnectionsPerIp'
+    if (key !== '' && this.#maxPerKey > 0 && (this.#perKey.get(key) ?? 0) >= this.#maxPerKey) {
+      return 'maxConnectionsPerIp'
+    }
     return undefined
   }
 

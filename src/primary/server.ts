@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { AddressSet, UNIX } from '../address.js'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError } from '../errors.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
@@ -88,6 +89,7 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #admission: Admission
   readonly #balance: Balancer
   readonly #needsKey: boolean
+  readonly #trusted: AddressSet
   readonly #refused: RefusedStats = { maxConnections: 0, maxConnectionsPerIp: 0, noShard: 0, handoff: 0 }
   #accepted = 0
   #acceptErrors = 0
@@ -100,6 +102,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#options = options
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp)
     this.#balance = createBalancer(options.balance)
+    this.#trusted = new AddressSet(options.connection.trustProxy)
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
     this.#slots = Array.from({ length: workers }, (_, index) => new ShardSlot(index, this.#admission))
     this.#supervisor = new Supervisor({
@@ -207,13 +210,14 @@ export class Server extends EventEmitter<ServerEvents> {
     for (const slot of this.#slots) slot.takeReleased()
     let key = ''
     if (this.#needsKey) {
-      const peer: Peer = {}
-      if (handle.getpeername(peer) !== 0 || peer.address === undefined) {
+      const address = addressOf(handle)
+      if (address === undefined) {
         this.#refused.handoff++
         closeHandle(handle)
         return
       }
-      key = clientKey(peer.address)
+      // A trusted proxy brings many clients.
+      if (!this.#trusted.has(address)) key = clientKey(address)
     }
     const denial = this.#admission.denial(key)
     if (denial !== undefined) {
@@ -240,6 +244,13 @@ export class Server extends EventEmitter<ServerEvents> {
       process.stderr.write(`shardws: ${error.message}${sequel}${stack}\n`)
     }
   }
+}
+
+/** The address of who is at the other end, `unix` for a Unix domain socket; undefined when it has gone. */
+function addressOf(handle: TcpHandle): string | undefined {
+  if (handle.getpeername === undefined) return UNIX
+  const peer: Peer = {}
+  return handle.getpeername(peer) === 0 ? peer.address : undefined
 }
 
 let warned = false

@@ -8,6 +8,7 @@ import type { Environment } from '../connection/environment.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
+import { AddressSet } from '../address.js'
 import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
 import type { ShardTask } from '../messages.js'
 import type { ConnectionOptions } from '../options.js'
@@ -78,6 +79,7 @@ class Shard implements RunningShard, Registry {
     this.#environment = {
       app,
       options,
+      trusted: new AddressSet(options.trustProxy),
       codec,
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),

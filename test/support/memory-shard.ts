@@ -4,9 +4,10 @@ import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
 import { Connection } from '../../src/connection/connection.js'
 import { Deadlines } from '../../src/connection/deadlines.js'
-import type { Environment } from '../../src/connection/environment.js'
+import type { Environment, HttpVisit } from '../../src/connection/environment.js'
 import { Opening } from '../../src/connection/opening.js'
 import { Turn } from '../../src/connection/turn.js'
+import { AddressSet } from '../../src/address.js'
 import { Counter, Ledger } from '../../src/ledger.js'
 import type { ConnectionOptions } from '../../src/options.js'
 import { Payloads } from '../../src/protocol/payloads.js'
@@ -26,6 +27,8 @@ export class MemoryShard {
   readonly log: string[] = []
   /** Streams given to HTTP. */
   readonly http: Duplex[] = []
+  /** Beside each of them. */
+  readonly visits: HttpVisit[] = []
   nowMs = 0
 
   constructor(app: TestApp = {}, options: Partial<ConnectionOptions> = {}, slots = 8) {
@@ -34,6 +37,7 @@ export class MemoryShard {
     this.environment = {
       app: defineApp(app as App<unknown>),
       options: { ...resolveOptions({}).connection, ...options },
+      trusted: new AddressSet(options.trustProxy ?? []),
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
@@ -46,7 +50,12 @@ export class MemoryShard {
           error === undefined ? '' : `: ${error instanceof Error ? String(error) : JSON.stringify(error)}`
         this.log.push(`${level} ${line}${detail}`)
       },
-      http: { serve: stream => this.http.push(stream) },
+      http: {
+        serve: (stream, visit) => {
+          this.http.push(stream)
+          this.visits.push(visit)
+        },
+      },
       nextId: 1,
       stopping: false,
     }

@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream'
+import { type Duplex, PassThrough } from 'node:stream'
 import type { Codec } from '../../src/codec/codec.js'
 import type { Transport, TransportOwner } from '../../src/connection/transport.js'
 
@@ -37,6 +37,8 @@ export class MemoryTransport implements Transport {
   isClosed = false
   /** Set by `detach`. */
   detached: PassThrough | undefined
+  /** Set by `reattach`. */
+  reattached: MemoryTransport | undefined
   readonly #codec: Codec
   readonly #sent: Buffer[] = []
   readonly #arrived: Buffer[] = []
@@ -92,6 +94,11 @@ export class MemoryTransport implements Transport {
     this.detached = new PassThrough()
     this.detached.write(bytes)
     return this.detached
+  }
+
+  reattach(_stream: Duplex, owner: TransportOwner): MemoryTransport {
+    this.reattached = new MemoryTransport(this.#codec, owner)
+    return this.reattached
   }
 
   destroy(): void {

@@ -11,12 +11,13 @@ const SRC = resolve(import.meta.dirname, '../../src')
 /** By folder of src/: the folders and the files beside them that it may import. */
 const ALLOWED: Record<string, readonly string[]> = {
   codec: ['errors.ts'],
-  handshake: ['errors.ts', 'rfc6455.ts'],
+  handshake: ['address.ts', 'errors.ts', 'rfc6455.ts'],
   protocol: ['codec', 'errors.ts', 'rfc6455.ts'],
   connection: [
     'codec',
     'handshake',
     'protocol',
+    'address.ts',
     'app.ts',
     'errors.ts',
     'ledger.ts',
@@ -29,6 +30,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'codec',
     'connection',
     'protocol',
+    'address.ts',
     'app.ts',
     'built-in-app.ts',
     'errors.ts',
@@ -40,6 +42,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   primary: [
     'codec',
+    'address.ts',
     'errors.ts',
     'ledger.ts',
     'messages.ts',

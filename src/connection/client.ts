@@ -1,0 +1,33 @@
+import type { Duplex } from 'node:stream'
+import type { HandshakeError } from '../errors.js'
+import { type Endpoint, findClient } from '../handshake/forwarded.js'
+import { handshakeError } from '../handshake/refusals.js'
+import type { Request } from '../handshake/request.js'
+import type { Environment } from './environment.js'
+import type { Transport } from './transport.js'
+
+/**
+ * Who the client of a request is, where a trusted proxy says so in a header.
+ *
+ * @param announced what a PROXY header has said before
+ * @returns undefined: who has the other end of the transport. An error when a trusted proxy's word can't be read
+ */
+export function clientOf(
+  request: Request,
+  { options, trusted }: Environment,
+  transport: Transport,
+  announced: Endpoint | undefined,
+): Endpoint | HandshakeError | undefined {
+  const { trustProxyHeader: header } = options
+  if (trusted.isEmpty || header === 'none') return announced
+  const { remoteAddress: address, remotePort: port } = transport
+  const peer = announced ?? { address, port }
+  const value = trusted.has(peer.address) ? request.get(header) : undefined
+  if (value === undefined) return announced
+  return findClient(value, header, peer, trusted) ?? handshakeError('ERR_HANDSHAKE_FORWARDED')
+}
+
+/** Makes `request.socket` of HTTP say what the PROXY header has said. */
+export function nameClient(stream: Duplex, { address, port }: Endpoint): void {
+  Object.defineProperties(stream, { remoteAddress: { value: address }, remotePort: { value: port } })
+}
