@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
+import { takeActivatedFd } from './cli/activation.js'
 import { type Command, parseArguments } from './cli/arguments.js'
 import { helpText } from './cli/help.js'
 import { syntaxFault } from './cli/syntax.js'
@@ -53,7 +54,8 @@ async function run(options: ServeOptions): Promise<void> {
 
 async function start(options: ServeOptions): Promise<Server> {
   try {
-    return await serve(options)
+    const fd = options.fd ?? takeActivatedFd(process.env, process.pid)
+    return await serve({ ...options, fd })
   } catch (error) {
     if (error instanceof OptionError) return fail(error.message, CANNOT_START)
     if (error instanceof ShardError) return fail(withPlace(error, options.app), CANNOT_START)
@@ -73,6 +75,7 @@ function stop(server: Server, signal: 'SIGINT' | 'SIGTERM'): void {
 
 function url(server: Server): string {
   const { address, port, family } = server.address() as { address: string; port: number; family: string }
+  if (family === 'Unix') return `unix:${address}`
   return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 

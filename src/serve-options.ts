@@ -14,6 +14,18 @@ export interface PrimaryOptions {
   port: number
   /** Address to listen at. Default `0.0.0.0`: every IPv4 address of the machine; `::` for IPv6 too. */
   host: string
+  /**
+   * Path of a Unix domain socket to listen at, instead of `host` and `port`. One that a killed server left behind is
+   * replaced; it is removed when the server closes. Default: none.
+   */
+  unix: string | undefined
+  /** Permissions of the Unix domain socket, in octal: `660`. Default: what the process' umask leaves. */
+  unixMode: string | undefined
+  /**
+   * A descriptor that listens already, such as 3 from systemd (`sd_listen_fds(3)`), instead of all of the above. 0 to
+   * 2^31 - 1, default: none.
+   */
+  fd: number | undefined
   /** Connections that the kernel keeps until they are accepted. 1 to 65535, default 1000. */
   backlog: number
   /** Shards, each a thread. 1 to 1024, default `os.availableParallelism()`. */
@@ -61,6 +73,9 @@ export type OptionRule =
 const MAX_INT32 = 2 ** 31 - 1
 const DAY_MS = 86_400_000
 
+/** What a path of a Unix domain socket may have: `sun_path` of unix(7) with its end; macOS has four less. */
+const MOST_UNIX_BYTES = process.platform === 'linux' ? 107 : 103
+
 /** Token of RFC 9110 5.6.2, which a subprotocol's name is (RFC 6455 4.1). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
@@ -76,6 +91,24 @@ const RESOURCE_MINIMA = new Map([
 export const OPTIONS = {
   port: integer(9000, 0, 65_535, 'TCP port; 0 for any free one'),
   host: other('0.0.0.0', 'a host name or address', isNonEmptyString, 'address to listen at'),
+  unix: other(
+    undefined,
+    `the path of a Unix domain socket, ${MOST_UNIX_BYTES} bytes at most`,
+    value => isNonEmptyString(value) && Buffer.byteLength(value as string) <= MOST_UNIX_BYTES,
+    'Unix domain socket to listen at, instead of host and port',
+  ),
+  unixMode: other(
+    undefined,
+    'permissions in octal, such as 660',
+    value => typeof value === 'string' && /^0?[0-7]{3}$/.test(value),
+    'its permissions',
+  ),
+  fd: other(
+    undefined,
+    'the number of a descriptor',
+    value => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_INT32,
+    'descriptor of a socket that listens already, instead of host and port',
+  ),
   backlog: integer(1000, 1, 65_535, 'connections the kernel keeps until they are accepted'),
   workers: integer(availableParallelism(), 1, 1024, 'shards, each a thread'),
   app: other(
@@ -184,13 +217,16 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     if (value !== undefined) check(name, value)
     values[name] = value ?? OPTIONS[name].default
   }
-  const { app, port, host, backlog, workers, balance, logLevel, resourceLimits, ...rest } =
+  const { app, port, host, unix, unixMode, fd, backlog, workers, balance, logLevel, resourceLimits, ...rest } =
     values as unknown as PrimaryOptions & ConnectionOptions
   const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...connection } = rest
   return {
     app: app === undefined ? undefined : appUrl(app),
     port,
     host,
+    unix,
+    unixMode,
+    fd,
     backlog,
     workers,
     balance,

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** Software from Debian that some tests talk to. Where it is missing they are left out, and the report says so. */
@@ -12,6 +12,13 @@ export interface Counterpart {
 export const counterparts = {
   chromium: { reason: 'Chromium is not installed', debianPackage: 'chromium' },
   pythonWebsockets: { reason: 'websockets for Python is not installed', debianPackage: 'python3-websockets' },
+  haproxy: { reason: 'HAProxy is not installed', debianPackage: 'haproxy' },
+  nginx: { reason: 'nginx is not installed', debianPackage: 'nginx-light' },
+  nginxStream: {
+    reason: 'the stream module of nginx is not installed',
+    debianPackage: 'libnginx-mod-stream',
+  },
+  systemd: { reason: 'systemd-socket-activate is not installed', debianPackage: 'systemd' },
 } as const satisfies Record<string, Counterpart>
 
 /** Installs every counterpart, on Debian and its relatives. */
@@ -28,13 +35,28 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Path of the Chromium to test with, undefined where there is none. */
-export function chromiumPath(): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .map(directory => join(directory, 'chromium'))
+function find(name: string, ...elsewhere: string[]): string | undefined {
+  return [...(process.env.PATH ?? '').split(delimiter), ...elsewhere]
+    .map(directory => join(directory, name))
     .find(isExecutable)
 }
+
+/** Path of the Chromium to test with, undefined where there is none. */
+export const chromiumPath = (): string | undefined => find('chromium')
+
+/** Path of HAProxy, undefined where there is none. */
+export const haproxyPath = (): string | undefined => find('haproxy', '/usr/sbin')
+
+/** Path of nginx, undefined where there is none. */
+export const nginxPath = (): string | undefined => find('nginx', '/usr/sbin')
+
+/** Path of the module with which nginx passes TCP on, undefined where there is none. */
+export function nginxStreamModule(): string | undefined {
+  return ['/usr/lib/nginx/modules/ngx_stream_module.so'].find(path => existsSync(path))
+}
+
+/** Path of the program that starts another as systemd does when the first client connects, undefined where there is none. */
+export const socketActivate = (): string | undefined => find('systemd-socket-activate')
 
 /** The Python interpreter that can import `websockets`, undefined where there is none. */
 export function pythonWebsockets(): string | undefined {

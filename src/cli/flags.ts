@@ -30,6 +30,9 @@ const LIST: Form = {
 /** The options that are neither numbers nor choices; `app` is no flag but the argument. */
 const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
   host: word('<address>'),
+  unix: word('<path>'),
+  unixMode: word('<mode>'),
+  fd: INTEGER,
   path: word('</path>'),
   origins: LIST,
   protocols: LIST,

@@ -164,9 +164,9 @@ export class SocketTransport implements Transport {
 export function retakeHandle(socket: Socket): TcpHandle {
   // That it closes now is not the end of the connection.
   socket.removeAllListeners()
+  // Stops the handle, and has it know that it was stopped: else the next socket would not start it.
+  socket.pause()
   const handle = takeHandle(socket)
-  // A socket starts its handle itself, and takes it ill when that reads already.
-  handle.readStop()
   socket.destroy()
   return handle
 }

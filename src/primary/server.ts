@@ -10,7 +10,7 @@ import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
 import { clientKey } from './client-key.js'
-import { findHandoff, type HandoffWay } from './handoff.js'
+import { findHandoff, type HandoffWay, passesUnix } from './handoff.js'
 import { listen } from './listen.js'
 import type { ShardLauncher } from './shard-process.js'
 import { ShardSlot, type ShardStats, type Traffic } from './shard-slot.js'
@@ -137,6 +137,7 @@ export class Server extends EventEmitter<ServerEvents> {
     await server.#supervisor.start()
     try {
       await server.#listen()
+      if (server.#address?.family === 'Unix' && !passesUnix(openLine)) throw noWayForUnix()
     } catch (error) {
       await server.close()
       throw error
@@ -144,7 +145,10 @@ export class Server extends EventEmitter<ServerEvents> {
     return server
   }
 
-  /** The address and port in use; null once the server does not listen any more. */
+  /**
+   * The address and port in use, or the path of a Unix domain socket, with port 0 and family `Unix`; null once the
+   * server does not listen any more.
+   */
   address(): AddressInfo | null {
     return this.#closed === undefined ? (this.#address ?? null) : null
   }
@@ -193,16 +197,22 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   async #listen(): Promise<void> {
-    const { port, host, backlog } = this.#options
+    const { port, host, unix, unixMode, fd, backlog } = this.#options
     const listener = await listen({
       port,
       host,
+      unix,
+      unixMode,
+      fd,
       backlog,
       onHandle: handle => this.#accept(handle),
       onAcceptError: () => this.#acceptErrors++,
     })
     this.#listener = listener
-    this.#address = listener.address() as AddressInfo
+    const address = listener.address() as AddressInfo | string | null
+    // Of a Unix domain socket that came as a descriptor Node does not know the path.
+    const isUnix = typeof address === 'string' || address === null
+    this.#address = isUnix ? { address: address ?? '', port: 0, family: 'Unix' } : address
   }
 
   #accept(handle: TcpHandle): void {
@@ -251,6 +261,12 @@ function addressOf(handle: TcpHandle): string | undefined {
   if (handle.getpeername === undefined) return UNIX
   const peer: Peer = {}
   return handle.getpeername(peer) === 0 ? peer.address : undefined
+}
+
+function noWayForUnix(): OptionError {
+  const text =
+    'Unix domain sockets get to threads as descriptors only: install koffi, or set SHARDWS_HANDOFF to local for one shard in the main thread'
+  return new OptionError('ERR_HANDOFF', text)
 }
 
 let warned = false

@@ -47,7 +47,15 @@ export class WireClient {
 
   /** Connects TCP; nothing is sent. With `paused` nothing is read before `socket.resume()`. */
   static async connect(port: number, paused = false): Promise<WireClient> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+    return WireClient.#over(connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true }), paused)
+  }
+
+  /** As `connect`, to a Unix domain socket. */
+  static async connectUnix(path: string): Promise<WireClient> {
+    return WireClient.#over(connect({ path, allowHalfOpen: true }), false)
+  }
+
+  static async #over(socket: Socket, paused: boolean): Promise<WireClient> {
     const client = new WireClient(socket)
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', () => resolve())

@@ -13,6 +13,9 @@ function options(...args: string[]): unknown {
 const SAMPLES: Record<Exclude<OptionName, 'app'>, [flag: string, text: string, value: unknown]> = {
   port: ['--port', '0', 0],
   host: ['--host', '::1', '::1'],
+  unix: ['--unix', '/run/x.sock', '/run/x.sock'],
+  unixMode: ['--unix-mode', '660', '660'],
+  fd: ['--fd', '3', 3],
   backlog: ['--backlog', '5', 5],
   workers: ['--workers', '3', 3],
   balance: ['--balance', 'round-robin', 'round-robin'],
