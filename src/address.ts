@@ -148,7 +148,8 @@ function parseNetwork(text: string): Network | undefined {
   if (bits > BITS) return undefined
   const network = { bytes, bits }
   // 10.0.0.1/8 is a slip: whoever wrote it meant one address, or another length.
-  for (let bit = bits; bit < BITS; bit++) if (((bytes[bit >> 3] >> (7 - (bit & 7))) & 1) === 1) return undefined
+  for (let bit = bits; bit < BITS; bit++)
+    if (((bytes[bit >> 3] >> (7 - (bit & 7))) & 1) === 1) return undefined
   return network
 }
 

@@ -4,8 +4,8 @@ import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
-import { OptionError } from './errors.js'
 import { isValidNetwork } from './address.js'
+import { OptionError } from './errors.js'
 import type { Balance, ConnectionOptions, LogLevel } from './options.js'
 
 /** The part of the options that concerns the primary thread. */
@@ -162,7 +162,7 @@ export const OPTIONS = {
     false,
     'true or false',
     value => typeof value === 'boolean',
-    'whether connections begin with a PROXY header; of trustProxy only',
+    'whether connections begin with a PROXY header, from proxies that are trusted',
   ),
   maxHeaderBytes: integer(16_384, 128, 65_536, "bytes of the opening request's head"),
   maxHeaderLines: integer(100, 1, 2000, 'header lines of the opening request'),
@@ -217,8 +217,20 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     if (value !== undefined) check(name, value)
     values[name] = value ?? OPTIONS[name].default
   }
-  const { app, port, host, unix, unixMode, fd, backlog, workers, balance, logLevel, resourceLimits, ...rest } =
-    values as unknown as PrimaryOptions & ConnectionOptions
+  const {
+    app,
+    port,
+    host,
+    unix,
+    unixMode,
+    fd,
+    backlog,
+    workers,
+    balance,
+    logLevel,
+    resourceLimits,
+    ...rest
+  } = values as unknown as PrimaryOptions & ConnectionOptions
   const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...connection } = rest
   return {
     app: app === undefined ? undefined : appUrl(app),

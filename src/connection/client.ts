@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import type { HandshakeError } from '../errors.js'
 import { type Endpoint, findClient } from '../handshake/forwarded.js'
 import { handshakeError } from '../handshake/refusals.js'
@@ -25,9 +24,4 @@ export function clientOf(
   const value = trusted.has(peer.address) ? request.get(header) : undefined
   if (value === undefined) return announced
   return findClient(value, header, peer, trusted) ?? handshakeError('ERR_HANDSHAKE_FORWARDED')
-}
-
-/** Makes `request.socket` of HTTP say what the PROXY header has said. */
-export function nameClient(stream: Duplex, { address, port }: Endpoint): void {
-  Object.defineProperties(stream, { remoteAddress: { value: address }, remotePort: { value: port } })
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
+import type { AddressSet } from '../address.js'
 import type { App } from '../app.js'
 import type { Codec } from '../codec/codec.js'
-import type { AddressSet } from '../address.js'
 import type { ConnectionOptions, LogLevel } from '../options.js'
 import type { Payloads } from '../protocol/payloads.js'
 import type { Connection } from './connection.js'

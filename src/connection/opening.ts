@@ -9,11 +9,12 @@ import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
-import { clientOf, nameClient } from './client.js'
+import { clientOf } from './client.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
+import { nameClient, takeRead } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
 import { Outbox } from './outbox.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -377,11 +378,10 @@ function reopen(
   bytes: Buffer,
 ): void {
   const { codec } = environment
-  const left = stream.read() as Buffer | null
+  const all = Buffer.concat([bytes, ...takeRead(stream)])
   const opening = new Opening(environment)
   const reattached = transport.reattach(stream, opening)
   opening.beginAgain(reattached, client)
-  const all = left === null ? bytes : Buffer.concat([bytes, left])
   const { length } = codec.readArena
   for (let at = 0; at < all.length; at += length) {
     const piece = all.subarray(at, at + length)

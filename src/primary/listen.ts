@@ -43,7 +43,10 @@ export async function listen(options: Listener): Promise<Server> {
   return open(options, fd === undefined ? { port, host } : { fd })
 }
 
-function open(options: Listener, where: { port: number; host: string } | { path: string } | { fd: number }): Promise<Server> {
+function open(
+  options: Listener,
+  where: { port: number; host: string } | { path: string } | { fd: number },
+): Promise<Server> {
   const { backlog, onHandle, onAcceptError } = options
   return new Promise((resolve, reject) => {
     const server = createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true }, socket => {

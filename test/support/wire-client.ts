@@ -50,6 +50,12 @@ export class WireClient {
     return WireClient.#over(connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true }), paused)
   }
 
+  /** As `connect`, from an address of this machine. */
+  static async connectFrom(localAddress: string, port: number): Promise<WireClient> {
+    const options = { port, host: '127.0.0.1', localAddress, allowHalfOpen: true, noDelay: true }
+    return WireClient.#over(connect(options), false)
+  }
+
   /** As `connect`, to a Unix domain socket. */
   static async connectUnix(path: string): Promise<WireClient> {
     return WireClient.#over(connect({ path, allowHalfOpen: true }), false)

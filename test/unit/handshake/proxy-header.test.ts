@@ -37,7 +37,11 @@ const GOOD: readonly (readonly [what: string, header: Buffer | string, source: s
   ['TCP4', 'PROXY TCP4 203.0.113.7 192.0.2.1 5000 443\r\n', '203.0.113.7 5000'],
   ['TCP6', 'PROXY TCP6 2001:DB8::7 2001:db8::1 65535 0\r\n', '2001:db8::7 65535'],
   ['a mapped address', 'PROXY TCP6 ::ffff:203.0.113.7 ::ffff:192.0.2.1 5000 443\r\n', '203.0.113.7 5000'],
-  ['the longest TCP6', `PROXY TCP6 ${'f'.repeat(4)}${':ffff'.repeat(7)} ${'f'.repeat(4)}${':ffff'.repeat(7)} 65535 65535\r\n`, `ffff${':ffff'.repeat(7)} 65535`],
+  [
+    'the longest TCP6',
+    `PROXY TCP6 ${'f'.repeat(4)}${':ffff'.repeat(7)} ${'f'.repeat(4)}${':ffff'.repeat(7)} 65535 65535\r\n`,
+    `ffff${':ffff'.repeat(7)} 65535`,
+  ],
   ['UNKNOWN', 'PROXY UNKNOWN\r\n', 'nobody'],
   ['UNKNOWN and more', 'PROXY UNKNOWN ffff::1 1.2.3.4 x y\r\n', 'nobody'],
   ['107 bytes', longest, 'nobody'],

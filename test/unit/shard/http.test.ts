@@ -148,19 +148,27 @@ describe('an http hook', () => {
 })
 
 describe('a later request on a connection of HTTP', () => {
-  const upgrade = request('GET /chat HTTP/1.1', 'Upgrade: websocket', 'connection:  keep-alive, Upgrade', 'X: \xe9')
+  const upgrade = request(
+    'GET /chat HTTP/1.1',
+    'Upgrade: websocket',
+    'connection:  keep-alive, Upgrade',
+    'X: \xe9',
+  )
 
-  it.each(['upgrade', 'CONNECT'])('that is for %s gives the connection back, with all its bytes', async kind => {
-    const { port, ends } = await serve()
-    const client = await RawClient.connect(port)
-    await client.ask(request('GET /healthz HTTP/1.1'), '\r\n\r\nok\n')
-    const sent = kind === 'upgrade' ? upgrade : request('CONNECT a.example:443 HTTP/1.1')
-    client.send(`${sent}\x81\x80more`)
-    await until('it', () => ends.length === 1)
-    // Whoever takes it gets what Node has not read, too.
-    expect(ends[0].replace('connection: keep', 'connection:  keep')).toBe(`${sent}\x81\x80more`)
-    client.destroy()
-  })
+  it.each(['upgrade', 'CONNECT'])(
+    'that is for %s gives the connection back, with all its bytes',
+    async kind => {
+      const { port, ends } = await serve()
+      const client = await RawClient.connect(port)
+      await client.ask(request('GET /healthz HTTP/1.1'), '\r\n\r\nok\n')
+      const sent = kind === 'upgrade' ? upgrade : request('CONNECT a.example:443 HTTP/1.1')
+      client.send(`${sent}\x81\x80more`)
+      await until('it', () => ends.length === 1)
+      // Whoever takes it gets what Node has not read, too.
+      expect(ends[0].replace('connection: keep', 'connection:  keep')).toBe(`${sent}\x81\x80more`)
+      client.destroy()
+    },
+  )
 
   it('that does not wait for the answer before is given back after it', async () => {
     const answers: (() => void)[] = []
