@@ -1,5 +1,6 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { MessagePort } from 'node:worker_threads'
+import type { ClientCountsFacts } from './client-counts.js'
 import type { ConnectionOptions, LogLevel } from './options.js'
 
 /** What a shard is started with: the argument of its one, never-ending Piscina task. */
@@ -12,6 +13,8 @@ export interface ShardTask {
   app: string | undefined
   options: ConnectionOptions
   logLevel: LogLevel
+  /** Where clients behind proxies are counted; undefined where there is no limit to them. */
+  clients: ClientCountsFacts | undefined
   /** The codec, compiled once in the primary. */
   codecModule: WebAssembly.Module
   /** Memory of the shard's `Ledger`. */

@@ -1,3 +1,5 @@
+import { UNIX } from '../address.js'
+import { clientKey } from '../client-key.js'
 import type { HandshakeError } from '../errors.js'
 import { type Endpoint, findClient } from '../handshake/forwarded.js'
 import { handshakeError } from '../handshake/refusals.js'
@@ -24,4 +26,18 @@ export function clientOf(
   const value = trusted.has(peer.address) ? request.get(header) : undefined
   if (value === undefined) return announced
   return findClient(value, header, peer, trusted) ?? handshakeError('ERR_HANDSHAKE_FORWARDED')
+}
+
+/**
+ * Counts a client that a proxy has named; the primary has seen to those who connect themselves.
+ *
+ * @returns whether it may have one more connection
+ */
+export function isWithinLimit(
+  client: Endpoint | undefined,
+  { clients }: Environment,
+  transport: Transport,
+): boolean {
+  if (clients === undefined || client === undefined || client.address === UNIX) return true
+  return clients.take(transport.admission, clientKey(client.address))
 }

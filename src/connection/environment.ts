@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { AddressSet } from '../address.js'
 import type { App } from '../app.js'
+import type { ClientCounts } from '../client-counts.js'
 import type { Codec } from '../codec/codec.js'
 import type { ConnectionOptions, LogLevel } from '../options.js'
 import type { Payloads } from '../protocol/payloads.js'
@@ -15,6 +16,8 @@ export interface Environment {
   readonly options: ConnectionOptions
   /** Proxies whose word about who the client is counts. */
   readonly trusted: AddressSet
+  /** Counts of clients behind these; undefined where there is no limit to them. */
+  readonly clients: ClientCounts | undefined
   readonly codec: Codec
   readonly payloads: Payloads
   readonly turn: Turn

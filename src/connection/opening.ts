@@ -9,7 +9,7 @@ import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
-import { clientOf } from './client.js'
+import { clientOf, isWithinLimit } from './client.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
 import type { Environment } from './environment.js'
@@ -206,6 +206,8 @@ export class Opening extends Timed implements TransportOwner {
     const client = clientOf(request, this.#environment, this.#transport as Transport, this.#client)
     if (client instanceof Error) return this.#refuse(client)
     this.#client = client
+    if (!isWithinLimit(client, this.#environment, this.#transport as Transport))
+      return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_MANY'))
     this.#ask(upgrade, request, at, end)
   }
 

@@ -10,6 +10,8 @@ import type { Duplex } from 'node:stream'
 export interface Transport {
   /** Who is told what happens; changes hands once, from the opening handshake to the connection. */
   owner: TransportOwner
+  /** The number under which the primary counts the connection. */
+  readonly admission: number
   readonly remoteAddress: string
   readonly remotePort: number
   /**

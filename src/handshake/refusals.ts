@@ -82,6 +82,7 @@ const REFUSALS = {
   // What happens to the connection meanwhile: src/connection/.
   ERR_HANDSHAKE_TIMEOUT: { status: 408, text: 'the opening handshake took too long' },
   ERR_HANDSHAKE_HOOK: { status: 500, text: 'the server failed to decide about the request' },
+  ERR_HANDSHAKE_TOO_MANY: { status: 429, text: 'the client has as many connections as it may have' },
   ERR_HANDSHAKE_OVERLOADED: { status: 503, text: 'the server has no room for another connection' },
 } as const satisfies Record<string, RefusalFacts>
 

@@ -1,15 +1,18 @@
+import { randomInt } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { AddressSet, UNIX } from '../address.js'
+import { ClientCounts } from '../client-counts.js'
+import { clientKey } from '../client-key.js'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError } from '../errors.js'
+import { MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
-import { clientKey } from './client-key.js'
 import { findHandoff, type HandoffWay, passesUnix } from './handoff.js'
 import { listen } from './listen.js'
 import type { ShardLauncher } from './shard-process.js'
@@ -97,10 +100,16 @@ export class Server extends EventEmitter<ServerEvents> {
   #address: AddressInfo | undefined
   #closed: Promise<void> | undefined
 
-  private constructor(options: ResolvedOptions, launcher: ShardLauncher, workers: number, backoff: Backoff) {
+  private constructor(
+    options: ResolvedOptions,
+    launcher: ShardLauncher,
+    workers: number,
+    backoff: Backoff,
+    clients: ClientCounts | undefined,
+  ) {
     super()
     this.#options = options
-    this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp)
+    this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp, clients)
     this.#balance = createBalancer(options.balance)
     this.#trusted = new AddressSet(options.connection.trustProxy)
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
@@ -118,11 +127,13 @@ export class Server extends EventEmitter<ServerEvents> {
   static async start(options: ResolvedOptions, parts: ServerParts = {}): Promise<Server> {
     const openLine = await findHandoff(parts.handoff)
     const workers = openLine === undefined ? 1 : options.workers
+    const clients = createClientCounts(options, workers)
     const task: CommonTask = {
       workers,
       app: options.app,
       options: options.connection,
       logLevel: options.logLevel,
+      clients: clients?.facts,
       codecModule: compileCodec(),
     }
     let launcher: ShardLauncher
@@ -133,7 +144,7 @@ export class Server extends EventEmitter<ServerEvents> {
     } else {
       launcher = new ThreadLauncher(parts.workerFile ?? WORKER_FILE, task, openLine, options.resourceLimits)
     }
-    const server = new Server(options, launcher, workers, parts.backoff ?? BACKOFF)
+    const server = new Server(options, launcher, workers, parts.backoff ?? BACKOFF, clients)
     await server.#supervisor.start()
     try {
       await server.#listen()
@@ -209,7 +220,7 @@ export class Server extends EventEmitter<ServerEvents> {
       onAcceptError: () => this.#acceptErrors++,
     })
     this.#listener = listener
-    const address = listener.address() as AddressInfo | string | null
+    const address = listener.address()
     // Of a Unix domain socket that came as a descriptor Node does not know the path.
     const isUnix = typeof address === 'string' || address === null
     this.#address = isUnix ? { address: address ?? '', port: 0, family: 'Unix' } : address
@@ -254,6 +265,14 @@ export class Server extends EventEmitter<ServerEvents> {
       process.stderr.write(`shardws: ${error.message}${sequel}${stack}\n`)
     }
   }
+}
+
+/** Only where proxies bring clients that the primary does not see. */
+function createClientCounts(options: ResolvedOptions, workers: number): ClientCounts | undefined {
+  const { connection, maxConnections, maxConnectionsPerIp } = options
+  if (maxConnectionsPerIp === 0 || connection.trustProxy.length === 0) return undefined
+  const capacity = Math.min(maxConnections, workers * MAX_CONNECTIONS_PER_SHARD)
+  return ClientCounts.create(maxConnectionsPerIp, capacity, randomInt(2 ** 31))
 }
 
 /** The address of who is at the other end, `unix` for a Unix domain socket; undefined when it has gone. */

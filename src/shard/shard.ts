@@ -2,6 +2,7 @@ import type { Socket as NetSocket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { AddressSet } from '../address.js'
 import type { App } from '../app.js'
+import { ClientCounts } from '../client-counts.js'
 import { Codec } from '../codec/codec.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
@@ -80,6 +81,7 @@ class Shard implements RunningShard, Registry {
       app,
       options,
       trusted: new AddressSet(options.trustProxy),
+      clients: task.clients && new ClientCounts(task.clients),
       codec,
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),

@@ -10,6 +10,7 @@ import { handoffWays } from '../support/handoff-ways.js'
 import { freePorts, ProxyProcess } from '../support/proxies.js'
 import { proxyV2, tlv } from '../support/proxy-header.js'
 import { ServerProcess } from '../support/server-process.js'
+import { until } from '../support/until.js'
 import { openingRequest, WireClient } from '../support/wire-client.js'
 
 /** Whom the proxies connect from, and who is served: the same machine, by another of its names. */
@@ -30,6 +31,9 @@ async function connect(port: number, from = CLIENT): Promise<WireClient> {
   clients.push(client)
   return client
 }
+
+/** Stands for the client's port, whatever that is. */
+const OWN = -1
 
 interface Facts {
   remoteAddress: string
@@ -141,6 +145,62 @@ describe('a PROXY header', () => {
   })
 })
 
+describe('the limit of connections per client', () => {
+  const openAs = async (server: ServerProcess, address: string): Promise<[number, WireClient]> => {
+    const client = await connect(server.port, PROXY)
+    client.send(openingRequest('/', [`X-Forwarded-For: ${address}`]))
+    return [(await client.response()).status, client]
+  }
+
+  test('is for those behind the proxy, over all shards, and is given back', async () => {
+    const server = await ServerProcess.start({ trustProxy, maxConnectionsPerIp: 2, workers: 2 })
+    const opened = []
+    for (let count = 0; count < 6; count++) opened.push(await openAs(server, '203.0.113.7'))
+    expect(opened.map(([status]) => status)).toEqual([101, 101, 429, 429, 429, 429])
+    expect((await openAs(server, '203.0.113.8'))[0]).toBe(101)
+    // Two of one /64 network are one client.
+    await openAs(server, '2001:db8::1')
+    await openAs(server, '2001:db8::2')
+    expect((await openAs(server, '2001:db8::3'))[0]).toBe(429)
+    await closeInOrder(opened[0][1])
+    opened[0][1].end()
+    for (const [status, client] of opened) if (status === 429) client.end()
+    await until('it is given back', async () => (await server.stats()).total.sockets === 4)
+    expect((await openAs(server, '203.0.113.7'))[0]).toBe(101)
+    expect((await openAs(server, '203.0.113.7'))[0]).toBe(429)
+
+    // A shard that crashes takes its connections with it.
+    for (const client of clients.splice(0)) client.end()
+    await until('all are gone', async () => (await server.stats()).total.sockets === 0)
+    const [, first] = await openAs(server, '203.0.113.7')
+    await openAs(server, '203.0.113.7')
+    first.sendText('!crash')
+    await first.ended()
+    await until('the new shard', async () =>
+      (await server.stats()).shards.every(({ state }) => state === 'ready'),
+    )
+    expect((await openAs(server, '203.0.113.7'))[0]).toBe(101)
+    expect((await openAs(server, '203.0.113.7'))[0]).toBe(429)
+    for (const client of clients.splice(0)) client.end()
+    await server.empty()
+    await server.close()
+  })
+
+  test('is still the main thread’s for those who connect themselves', async () => {
+    const server = await ServerProcess.start({ trustProxy, maxConnectionsPerIp: 1 })
+    const client = await connect(server.port, CLIENT)
+    client.send(openingRequest())
+    await client.handshake()
+    const refused = await connect(server.port, CLIENT)
+    await refused.ended()
+    expect((await server.stats()).refused.maxConnectionsPerIp).toBe(1)
+    await closeInOrder(client)
+    client.end()
+    refused.end()
+    await server.finish()
+  })
+})
+
 describe('X-Forwarded-For', () => {
   let server: ServerProcess
 
@@ -175,17 +235,18 @@ describe('X-Forwarded-For', () => {
   })
 })
 
-/** What all proxies are asked: HTTP, WebSocket, both on one connection where the proxy allows it. */
-async function echoThrough(port: number, expected: Partial<Facts>): Promise<void> {
+/** What all proxies are asked. @returns what the application is told of the client, its port relative to the true one */
+async function echoThrough(port: number): Promise<Facts> {
   const client = await connect(port)
   const { localPort } = client.socket
   client.send(Buffer.concat([Buffer.from(openingRequest('/chat')), frame(TEXT, 'early')]))
   await client.handshake()
   expect(await client.text()).toBe('early')
-  expect(await factsOf(client)).toEqual({ remoteAddress: CLIENT, remotePort: localPort, ...expected })
+  const facts = await factsOf(client)
   const big = 'x'.repeat(500_000)
   expect(await client.ask(big)).toBe(big)
   await closeInOrder(client)
+  return { ...facts, remotePort: facts.remotePort === localPort ? OWN : facts.remotePort }
 }
 
 describe('HAProxy', needs(haproxyPath(), counterparts.haproxy.reason), () => {
@@ -227,13 +288,13 @@ describe('HAProxy', needs(haproxyPath(), counterparts.haproxy.reason), () => {
   })
 
   test.each([
-    [0, 'as HTTP reverse proxy', { remotePort: 0 }],
-    [1, 'with PROXY v1', {}],
-    [2, 'with PROXY v2', {}],
-    [3, 'with PROXY v2, checksum and health checks', {}],
-    [4, 'with PROXY v2 over a Unix domain socket', {}],
-  ])('(%i) %s', async (index, _, expected) => {
-    await echoThrough(ports[index], expected)
+    [0, 'as HTTP reverse proxy', 0],
+    [1, 'with PROXY v1', OWN],
+    [2, 'with PROXY v2', OWN],
+    [3, 'with PROXY v2, checksum and health checks', OWN],
+    [4, 'with PROXY v2 over a Unix domain socket', OWN],
+  ])('(%i) %s', async (index, _, remotePort) => {
+    expect(await echoThrough(ports[index])).toEqual({ remoteAddress: CLIENT, remotePort })
   })
 
   test('passes HTTP and then WebSocket on', async () => {
@@ -291,7 +352,7 @@ describe('nginx', needs(nginxPath(), counterparts.nginx.reason), () => {
   })
 
   test('as HTTP reverse proxy, with X-Forwarded-For', async () => {
-    await echoThrough(ports[0], { remotePort: 0 })
+    expect(await echoThrough(ports[0])).toEqual({ remoteAddress: CLIENT, remotePort: 0 })
   })
 
   test('adds to what the client invents, which is not believed', async () => {
@@ -303,10 +364,10 @@ describe('nginx', needs(nginxPath(), counterparts.nginx.reason), () => {
   })
 
   test('as HTTP reverse proxy, with Forwarded, over a Unix domain socket', async () => {
-    await echoThrough(ports[1], {})
+    expect(await echoThrough(ports[1])).toEqual({ remoteAddress: CLIENT, remotePort: OWN })
   })
 
   test('with PROXY v1', needs(nginxStreamModule(), counterparts.nginxStream.reason), async () => {
-    await echoThrough(ports[2], {})
+    expect(await echoThrough(ports[2])).toEqual({ remoteAddress: CLIENT, remotePort: OWN })
   })
 })

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { AddressSet } from '../../src/address.js'
 import { type App, defineApp, type MessageApp } from '../../src/app.js'
+import type { ClientCounts } from '../../src/client-counts.js'
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
 import { Connection } from '../../src/connection/connection.js'
@@ -31,13 +32,19 @@ export class MemoryShard {
   readonly visits: HttpVisit[] = []
   nowMs = 0
 
-  constructor(app: TestApp = {}, options: Partial<ConnectionOptions> = {}, slots = 8) {
+  constructor(
+    app: TestApp = {},
+    options: Partial<ConnectionOptions> = {},
+    slots = 8,
+    clients?: ClientCounts,
+  ) {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
     this.environment = {
       app: defineApp(app as App<unknown>),
       options: { ...resolveOptions({}).connection, ...options },
       trusted: new AddressSet(options.trustProxy ?? []),
+      clients,
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),

@@ -23,6 +23,7 @@ export class MemoryTransport implements Transport {
   owner: TransportOwner
   remoteAddress = '192.0.2.1'
   remotePort = 4242
+  admission = 0
   /** Bytes that the kernel still takes. */
   capacity = Number.POSITIVE_INFINITY
   /** Every call that wrote something or tried to. */

@@ -15,7 +15,7 @@ function setUp(options: object = {}): { shard: MemoryShard; seen: string[] } {
     upgrade: ({ remoteAddress, remotePort }) => void seen.push(`${remoteAddress} ${remotePort}`),
     message: (socket, data) => void socket.send(data),
   }
-  const shard = new MemoryShard(app as never, { trustProxy: [PEER], ...options })
+  const shard = new MemoryShard(app, { trustProxy: [PEER], ...options })
   return { shard, seen }
 }
 

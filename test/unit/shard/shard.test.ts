@@ -40,6 +40,7 @@ async function start(app = APP, options: Partial<ConnectionOptions> = {}) {
     app: `data:text/javascript,${encodeURIComponent(app)}`,
     options: { ...resolveOptions({}).connection, ...options },
     logLevel: 'silent',
+    clients: undefined,
     codecModule: compileCodec(),
     ledger: ledger.memory,
   })
