@@ -33,6 +33,15 @@ describe('the counts of clients', () => {
     expect(two.take(1, 'a')).toBe(true)
   })
 
+  it('mix few clients up, though they share cells', () => {
+    const counts = ClientCounts.create(1, 64, SEED)
+    const denied = Array.from({ length: 64 }, (_, n) => counts.take(n, `192.0.2.${n}`)).filter(
+      taken => !taken,
+    )
+    // 64 in 128 cells: with one cell each it would be about 13.
+    expect(denied.length).toBeLessThan(8)
+  })
+
   it('are right for as many clients as there may be, and empty in the end', () => {
     const capacity = 20_000
     const counts = ClientCounts.create(5, capacity, SEED)

@@ -97,6 +97,7 @@ describe('a header of a trusted proxy', () => {
     [{ trustProxyHeader: 'none' }, ['X-Forwarded-For: 203.0.113.7'], `${PEER} 4242`],
     [{ trustProxy: [] }, ['X-Forwarded-For: 203.0.113.7'], `${PEER} 4242`],
     [{ trustProxy: ['192.0.2.2'] }, ['X-Forwarded-For: nonsense'], `${PEER} 4242`],
+    [{ trustProxy: ['192.0.2.2'], trustProxyHeader: 'forwarded' }, ['Forwarded: for="'], `${PEER} 4242`],
   ])('%j: %j is %s', async (options, lines, client) => {
     const { shard, seen } = setUp(options)
     const { transport } = shard.accept()
