@@ -150,7 +150,7 @@ describe('clients that keep connections', () => {
       new Promise<string>((resolve, reject) => {
         socket.once('upgrade', response => ports.add(response.socket.localPort))
         socket.once('open', () => socket.send('hello'))
-        socket.once('message', data => resolve(String(data)))
+        socket.once('message', (data: Buffer) => resolve(data.toString()))
         socket.once('error', reject)
       }),
     )
