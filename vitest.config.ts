@@ -1,7 +1,32 @@
-import { defineConfig } from 'vitest/config'
+import { fileURLToPath } from 'node:url'
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { chromiumPath } from './test/counterparts.js'
 import { SummaryReporter } from './test/reporter.js'
 
+const chromium = chromiumPath()
+
+/** What knows nothing of Node, in a real browser as well. Where there is none test/unit/browser.test.ts says so. */
+const inChromium = (executablePath: string): TestProjectConfiguration => ({
+  extends: true,
+  test: {
+    name: 'browser',
+    include: ['test/{isomorphic,browser}/**/*.test.ts'],
+    testTimeout: 60_000,
+    sequence: { groupOrder: 2 },
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions: { executablePath, args: ['--no-sandbox'] } }),
+      instances: [{ browser: 'chromium' }],
+    },
+  },
+})
+
 export default defineConfig({
+  // As the package's own name does in Node, for examples that run in a browser.
+  resolve: { alias: { 'shardws/codec': fileURLToPath(new URL('src/codec/index.ts', import.meta.url)) } },
   test: {
     reporters: ['default', new SummaryReporter()],
     // Processes, so that a test's workers, descriptors and exits are its own; they run the node that runs vitest.
@@ -11,7 +36,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['test/{unit,vectors,fuzz}/**/*.test.ts'],
+          include: ['test/{unit,vectors,fuzz,isomorphic}/**/*.test.ts'],
           testTimeout: 15_000,
           sequence: { groupOrder: 0 },
         },
@@ -28,6 +53,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      ...(chromium === undefined ? [] : [inChromium(chromium)]),
     ],
   },
 })

@@ -1,4 +1,5 @@
-// Compiles assembly/ to dist/codec/codec.wasm (release) and build/codec.debug.wasm (debug, tests only).
+// Compiles assembly/ to dist/codec/codec.wasm (release) and build/codec.debug.wasm (debug, tests only), and writes the
+// release build's bytes to src/codec/inlined.ts, for those who have no file to read it from.
 // `asc` takes seconds, so a target whose inputs have the fingerprint of its last build is left alone. Contents and
 // not dates are compared: a checkout or a deleted source changes what has to be built without a newer file.
 import { spawnSync } from 'node:child_process'
@@ -37,3 +38,14 @@ for (const [target, { outFile }] of Object.entries(config.targets)) {
   mkdirSync(dirname(record), { recursive: true })
   writeFileSync(record, fingerprint)
 }
+
+// Written only when it differs, so that the build of src/ stays incremental.
+const bytes = readFileSync(join(root, config.targets.release.outFile))
+const inlined = join(root, 'src', 'codec', 'inlined.ts')
+const source = `// Made by scripts/build-codec.mjs.
+
+/** The bytes of codec.wasm in base64. */
+export const CODEC_WASM: string =
+  '${bytes.toString('base64')}'
+`
+if (!existsSync(inlined) || readFileSync(inlined, 'utf8') !== source) writeFileSync(inlined, source)

@@ -86,7 +86,7 @@ interface AppHooks<Data> {
    * is logged. `socket` is undefined where there is none yet (`upgrade`, `http`).
    */
   error?(error: unknown, socket: Socket<Data> | undefined): unknown
-  /** Requests that are not WebSocket upgrades; by default `GET /healthz` is 200, the rest 426 or 404. */
+  /** Requests that are not WebSocket upgrades; by default `GET /healthz` is 200, `GET /readyz` 200 or 503, the rest 426 or 404. */
   http?(request: IncomingMessage, response: ServerResponse): unknown
   /** The shard stops: its connections have ended. The server waits for the promise, within its stop time-out. */
   stop?(): unknown

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { constants } from 'node:os'
 import { takeActivatedFd } from './cli/activation.js'
 import { type Command, parseArguments } from './cli/arguments.js'
@@ -50,6 +51,8 @@ async function run(options: ServeOptions): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop(server, signal))
   const { length } = server.stats().shards
   process.stdout.write(`listening on ${url(server)} (${length} ${length === 1 ? 'shard' : 'shards'})\n`)
+  const admin = server.adminAddress()
+  if (admin !== null) process.stdout.write(`metrics at http://${authority(admin)}/metrics\n`)
 }
 
 async function start(options: ServeOptions): Promise<Server> {
@@ -74,9 +77,12 @@ function stop(server: Server, signal: 'SIGINT' | 'SIGTERM'): void {
 }
 
 function url(server: Server): string {
-  const { address, port, family } = server.address() as { address: string; port: number; family: string }
-  if (family === 'Unix') return `unix:${address}`
-  return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+  const address = server.address() as AddressInfo
+  return address.family === 'Unix' ? `unix:${address.address}` : `ws://${authority(address)}`
+}
+
+function authority({ address, port, family }: AddressInfo): string {
+  return `${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
 /** Where in the application it happened: its cause's stack, as a rule. */

@@ -18,6 +18,8 @@ export abstract class ShardwsError extends Error {
   }
 }
 
+// Classes that are published for browsers say their names themselves: what minifies a page renames classes.
+
 /** A bad opening request. It is answered with an HTTP status, no frame is sent. */
 export class HandshakeError extends ShardwsError {
   /** HTTP status code of the refusal. */
@@ -44,19 +46,39 @@ export abstract class PeerError extends ShardwsError {
 }
 
 /** The peer breaks RFC 6455: close 1002. */
-export class ProtocolError extends PeerError {}
+export class ProtocolError extends PeerError {
+  override get name(): string {
+    return 'ProtocolError'
+  }
+}
 
 /** Text or a close reason that is not UTF-8: close 1007 (RFC 6455 8.1). */
-export class InvalidTextError extends PeerError {}
+export class InvalidTextError extends PeerError {
+  override get name(): string {
+    return 'InvalidTextError'
+  }
+}
 
 /** The peer goes over a bound: close 1009 for sizes, 1008 for counts and rates. */
-export class LimitError extends PeerError {}
+export class LimitError extends PeerError {
+  override get name(): string {
+    return 'LimitError'
+  }
+}
 
 /** The caller's misuse: thrown at once, the connection lives on. */
-export class StateError extends ShardwsError {}
+export class StateError extends ShardwsError {
+  override get name(): string {
+    return 'StateError'
+  }
+}
 
 /** An option or a flag that cannot be used: thrown at once, before anything is started. */
-export class OptionError extends ShardwsError {}
+export class OptionError extends ShardwsError {
+  override get name(): string {
+    return 'OptionError'
+  }
+}
 
 /** A shard crashed, did not start, or a hand-off to it failed. */
 export class ShardError extends ShardwsError {}

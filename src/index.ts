@@ -10,6 +10,7 @@ export {
   ShardwsError,
   StateError,
 } from './errors.js'
+export type { Logger } from './log.js'
 export type { Balance, ConnectionOptions, LogLevel } from './options.js'
 export {
   type CloseOptions,

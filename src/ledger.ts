@@ -1,11 +1,12 @@
 /**
- * What a shard and the primary tell each other without a message: counters in shared memory, written by the shard
- * alone, read by anyone; and a ring through which the shard gives back the admission numbers of ended connections.
+ * What a shard and the primary tell each other without a message: counters in shared memory, read by anyone; and a
+ * ring through which the shard gives back the admission numbers of ended connections.
  *
- * Counters are doubles: whole numbers to 2^53, one aligned store each, no BigInt. One thread writes, so none is atomic.
+ * Counters are doubles: whole numbers to 2^53, one aligned store each, no BigInt. Each is written by one thread, so
+ * none is atomic. They go on where a shard is replaced, so that nobody sees one fall.
  */
 
-/** Index of each counter. */
+/** Index of each counter of a shard. */
 export const Counter = {
   /** Sockets adopted. */
   ADOPTED: 0,
@@ -28,14 +29,116 @@ export const Counter = {
   PONGS_SKIPPED: 10,
   /** Milliseconds, mean of the last second, that the event loop was late. */
   LOOP_DELAY_MS: 11,
+  /** As `LOOP_DELAY_MS`, the most. */
+  LOOP_DELAY_MAX_MS: 12,
+  /** Bytes of the shard's heap, a second ago at most: in use, reserved, and what it may come to. */
+  HEAP_USED: 13,
+  HEAP_SIZE: 14,
+  HEAP_LIMIT: 15,
+  /** Bytes that wait for peers that do not read. */
+  SEND_QUEUE: 16,
+  /** Connections given to HTTP. */
+  HTTP: 17,
+  /** Of the primary: ends that nobody asked for, starts after those, 1 while the shard is ready. */
+  CRASHES: 18,
+  RESTARTS: 19,
+  READY: 20,
+  /** The first of `CLOSE_CODES.length`: connections closed, by code. */
+  CLOSES: 24,
+  /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
+  REFUSALS: 48,
 } as const
+
+/** What closes are counted by: a client may choose one of 2000 codes, but not how many counters there are. */
+export const CLOSE_CODES: readonly string[] = [
+  ...Array.from({ length: 16 }, (_, index) => String(1000 + index)),
+  '3xxx',
+  '4xxx',
+]
+
+/** The counter of closes with `code`. */
+export function closeCounter(code: number): number {
+  if (code >= 1000 && code <= 1015) return Counter.CLOSES + code - 1000
+  return Counter.CLOSES + (code < 4000 ? 16 : 17)
+}
+
+/** Room for the reasons to refuse an opening request. */
+export const MAX_REFUSALS = 40
+
+/** Where a histogram is among the counters: one for each bucket, one for what is above, and the sum. */
+export interface HistogramCells {
+  readonly first: number
+  /** The buckets' upper bounds, in seconds. */
+  readonly bounds: readonly number[]
+}
+
+export const Histogram = {
+  /** From an idle connection's Ping to its Pong. */
+  PING: {
+    first: Counter.REFUSALS + MAX_REFUSALS,
+    bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  },
+  /** From accepting a connection to its adoption by the shard. */
+  HANDOFF: {
+    first: Counter.REFUSALS + MAX_REFUSALS + 15,
+    bounds: [5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+  },
+} as const satisfies Record<string, HistogramCells>
+
+/** Index of each counter of the primary. */
+export const PrimaryCounter = {
+  /** When the server was started, in seconds since 1970. */
+  STARTED_AT: 0,
+  /** One of `Phase`. */
+  PHASE: 1,
+  /** Connections accepted, the refused ones included. */
+  ACCEPTED: 2,
+  /** Connections that the system could not give to the process. */
+  ACCEPT_ERRORS: 3,
+  /** The first of `DENIALS.length`: connections closed at once, by reason. */
+  DENIED: 4,
+} as const
+
+/** What a server goes through. */
+export const Phase = { STARTING: 0, SERVING: 1, STOPPING: 2 } as const
+
+/** Why a connection is closed as soon as it is accepted. */
+export const DENIALS = ['maxConnections', 'maxConnectionsPerIp', 'noShard', 'handoff'] as const
+
+const PRIMARY_COUNTERS = 16
+
+/** Shared memory for the counters of a primary. */
+export function createPrimaryCounters(): Float64Array<SharedArrayBuffer> {
+  return new Float64Array(new SharedArrayBuffer(PRIMARY_COUNTERS * 8))
+}
+
+/** The counters of a server, by whatever thread they are looked at. */
+export interface Board {
+  /** Of `PrimaryCounter`. */
+  readonly primary: Float64Array<SharedArrayBuffer>
+  /** Of `Counter`, by shard. */
+  readonly shards: readonly Float64Array<SharedArrayBuffer>[]
+}
 
 /** Adds to a counter of this thread's own ledger. */
 export function count(counters: Float64Array, counter: number, amount = 1): void {
   counters[counter] = counters[counter] + amount
 }
 
-const COUNTERS = 16
+/** Counts `times` values of `seconds` in a histogram of this thread's own ledger. */
+export function observe(
+  counters: Float64Array,
+  { first, bounds }: HistogramCells,
+  seconds: number,
+  times = 1,
+): void {
+  let bucket = 0
+  while (bucket < bounds.length && seconds > bounds[bucket]) bucket++
+  count(counters, first + bucket, times)
+  count(counters, first + bounds.length + 1, seconds * times)
+}
+
+const COUNTERS = 128
 /** Connections a shard may hold: what the ring has room for (a power of two), and what the codec has slots for. */
 export const MAX_CONNECTIONS_PER_SHARD = 131_072
 
@@ -45,7 +148,7 @@ const TAIL = 1
 
 export class Ledger {
   readonly memory: SharedArrayBuffer
-  readonly counters: Float64Array
+  readonly counters: Float64Array<SharedArrayBuffer>
   readonly #cursors: Int32Array
   readonly #ring: Int32Array
 

@@ -1,6 +1,8 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { MessagePort } from 'node:worker_threads'
 import type { ClientCountsFacts } from './client-counts.js'
+import type { Board } from './ledger.js'
+import type { LogRecord } from './log.js'
 import type { ConnectionOptions, LogLevel } from './options.js'
 
 /** What a shard is started with: the argument of its one, never-ending Piscina task. */
@@ -15,20 +17,26 @@ export interface ShardTask {
   logLevel: LogLevel
   /** Where clients behind proxies are counted; undefined where there is no limit to them. */
   clients: ClientCountsFacts | undefined
+  /** Where the log goes: lines on stderr, or the logger that the primary has. */
+  logTo: 'text' | 'json' | 'logger'
   /** The codec, compiled once in the primary. */
   codecModule: WebAssembly.Module
   /** Memory of the shard's `Ledger`. */
   ledger: SharedArrayBuffer
+  /** The counters of all shards and of the primary. */
+  board: Board
+  /** The path of the metrics; undefined for none. */
+  metricsPath: string | undefined
 }
 
-/** Primary to shard. */
+/** Primary to shard. `sentMs` is when it was accepted (`monotonicMs`). */
 export type ToShard =
   /** An accepted socket, transferred (Node >= 24.21, >= 26.6). */
-  | { type: 'socket'; socket: NetSocket; admission: number }
+  | { type: 'socket'; socket: NetSocket; admission: number; sentMs: number }
   /** Duplicated descriptors of accepted sockets, now the shard's: for each its number and that of its admission. */
-  | { type: 'descriptors'; pairs: number[] }
-  /** Take no more; close all with `code`; after `timeoutMs` cut what is left. */
-  | { type: 'stop'; code: number; timeoutMs: number }
+  | { type: 'descriptors'; pairs: number[]; sentMs: number }
+  /** Take no more; close all with `code` over `spreadMs`; `timeoutMs` after that cut what is left. */
+  | { type: 'stop'; code: number; timeoutMs: number; spreadMs: number }
 
 /** Shard to primary. */
 export type FromShard =
@@ -36,5 +44,7 @@ export type FromShard =
   | { type: 'ready' }
   /** The application could not be loaded or started. The task then ends. */
   | { type: 'failed'; error: Error }
+  /** For the logger. */
+  | { type: 'log'; record: LogRecord }
   /** All connections have ended. The task then ends. */
   | { type: 'stopped' }

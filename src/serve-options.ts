@@ -6,6 +6,7 @@ import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
 import { isValidNetwork } from './address.js'
 import { OptionError } from './errors.js'
+import type { Logger } from './log.js'
 import type { Balance, ConnectionOptions, LogLevel } from './options.js'
 
 /** The part of the options that concerns the primary thread. */
@@ -46,10 +47,28 @@ export interface PrimaryOptions {
   maxConnectionsPerIp: number
   /** Milliseconds that `close` gives the connections and the application to end. 0 to 86,400,000, default 10000. */
   stopTimeoutMs: number
+  /**
+   * Milliseconds over which `close` spreads the closing of the connections, so that they do not all come back in one
+   * second; `stopTimeoutMs` begins after it. 0 to 86,400,000, default 0: all at once.
+   */
+  closeSpreadMs: number
   /** Milliseconds a shard has to load and start the application. 1 to 86,400,000, default 30000. */
   startTimeoutMs: number
-  /** What is written to stderr. Default `info`. */
+  /** What is written to stderr, or told to `logger`. Default `info`. */
   logLevel: LogLevel
+  /** Lines for people, or one object of JSON in each. Default `text`. */
+  logFormat: 'text' | 'json'
+  /** Takes the log, of the shards as well, instead of stderr: a pino logger, or an object like it. Default: none. */
+  logger: Logger | undefined
+  /**
+   * Path of the port at which a GET is answered with the metrics in Prometheus' text format, such as `/metrics`.
+   * Default: none, since whoever can reach the port could read them.
+   */
+  metricsPath: string | undefined
+  /** TCP port for `/metrics`, `/healthz` and `/readyz` alone; 0 for any free one. 0 to 65535, default: none. */
+  adminPort: number | undefined
+  /** Address to listen at for those. Default `127.0.0.1`: this machine only. */
+  adminHost: string
   /**
    * Limits of each shard's heap and stack, in MiB; a shard over them is replaced. 16 at least for the old generation,
    * 1 for the others. Default: those of Node, and 32 for the young generation, with which running out of memory ends
@@ -125,18 +144,44 @@ export const OPTIONS = {
   maxConnections: integer(1_000_000, 1, 10_000_000, 'connections at a time'),
   maxConnectionsPerIp: integer(0, 0, 10_000_000, 'connections at a time from one client; 0 for no limit'),
   stopTimeoutMs: integer(10_000, 0, DAY_MS, 'milliseconds that connections get to end when the server stops'),
+  closeSpreadMs: integer(
+    0,
+    0,
+    DAY_MS,
+    'milliseconds over which connections are closed when the server stops',
+  ),
   startTimeoutMs: integer(30_000, 1, DAY_MS, 'milliseconds a shard has to start the application'),
   logLevel: choice('info', ['silent', 'error', 'warn', 'info', 'debug'], 'what is written to stderr'),
+  logFormat: choice('text', ['text', 'json'], 'form of the lines on stderr'),
+  logger: other(
+    undefined,
+    'an object with the methods debug, info, warn and error',
+    isLogger,
+    'takes the log instead of stderr',
+  ),
   resourceLimits: other(
     undefined,
     `an object with any of ${Array.from(RESOURCE_MINIMA, ([name, least]) => `${name} (from ${least})`).join(', ')}`,
     isResourceLimits,
     "limits of each shard's heap and stack, in MiB",
   ),
+  metricsPath: other(
+    undefined,
+    'a path that begins with / and has no query',
+    isPath,
+    'path that answers with the metrics; none by default',
+  ),
+  adminPort: other(
+    undefined,
+    'an integer from 0 to 65535',
+    value => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535,
+    'TCP port for /metrics, /healthz and /readyz; none by default',
+  ),
+  adminHost: other('127.0.0.1', 'a host name or address', isNonEmptyString, 'address of that port'),
   path: other(
     undefined,
     'a path that begins with / and has no query',
-    value => typeof value === 'string' && /^\/[!-"$->@-~]*$/.test(value),
+    isPath,
     'only upgrades of this path are accepted',
   ),
   origins: other(undefined, 'a list of strings', isStrings, 'allowed values of Origin; any by default'),
@@ -231,7 +276,8 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     resourceLimits,
     ...rest
   } = values as unknown as PrimaryOptions & ConnectionOptions
-  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, startTimeoutMs, ...connection } = rest
+  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = rest
+  const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
   return {
     app: app === undefined ? undefined : appUrl(app),
     port,
@@ -245,8 +291,14 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     maxConnections,
     maxConnectionsPerIp,
     stopTimeoutMs,
+    closeSpreadMs,
     startTimeoutMs,
     logLevel,
+    logFormat,
+    logger,
+    metricsPath,
+    adminPort,
+    adminHost,
     resourceLimits,
     connection: {
       ...connection,
@@ -321,6 +373,17 @@ function other(value: unknown, wants: string, test: (value: unknown) => boolean,
 
 function isNonEmptyString(value: unknown): boolean {
   return typeof value === 'string' && value.length > 0
+}
+
+function isLogger(value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  return ['debug', 'info', 'warn', 'error'].every(
+    level => typeof (value as Record<string, unknown>)[level] === 'function',
+  )
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === 'string' && /^\/[!-"$->@-~]*$/.test(value)
 }
 
 function isStrings(value: unknown): value is readonly string[] {

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** Software from Debian that some tests talk to. Where it is missing they are left out, and the report says so. */
 export interface Counterpart {
@@ -12,6 +13,7 @@ export interface Counterpart {
 export const counterparts = {
   chromium: { reason: 'Chromium is not installed', debianPackage: 'chromium' },
   pythonWebsockets: { reason: 'websockets for Python is not installed', debianPackage: 'python3-websockets' },
+  promtool: { reason: 'promtool is not installed', debianPackage: 'prometheus' },
   haproxy: { reason: 'HAProxy is not installed', debianPackage: 'haproxy' },
   nginx: { reason: 'nginx is not installed', debianPackage: 'nginx-light' },
   nginxStream: {
@@ -57,6 +59,29 @@ export function nginxStreamModule(): string | undefined {
 
 /** Path of the program that starts another as systemd does when the first client connects, undefined where there is none. */
 export const socketActivate = (): string | undefined => find('systemd-socket-activate')
+
+/** Path of Prometheus' tool that checks metrics, undefined where there is none. */
+export const promtool = (): string | undefined => find('promtool')
+
+/** A program that bench/package.json brings for this platform, or one in PATH; undefined where there is neither. */
+function program(name: string, installed: string): string | undefined {
+  const candidates = (process.env.PATH ?? '').split(delimiter).map(directory => join(directory, name))
+  return [fileURLToPath(new URL(`../bench/node_modules/${installed}`, import.meta.url)), ...candidates].find(
+    isExecutable,
+  )
+}
+
+/** Other runtimes; `npm ci --prefix bench` installs the versions that are pinned there. */
+export const runtimes = {
+  deno: {
+    reason: 'Deno is not installed (npm ci --prefix bench)',
+    path: () => program('deno', '@deno/linux-x64-glibc/deno'),
+  },
+  bun: {
+    reason: 'Bun is not installed (npm ci --prefix bench)',
+    path: () => program('bun', '@oven/bun-linux-x64/bin/bun'),
+  },
+} as const
 
 /** The Python interpreter that can import `websockets`, undefined where there is none. */
 export function pythonWebsockets(): string | undefined {

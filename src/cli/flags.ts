@@ -27,12 +27,18 @@ const LIST: Form = {
   parse: texts => texts.flatMap(text => text.split(',').map(element => element.trim() || undefined)),
 }
 
-/** The options that are neither numbers nor choices; `app` is no flag but the argument. */
-const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
+/** Options that are no flags: `app` is the argument, and no text is a logger. */
+export type Flagless = 'app' | 'logger'
+
+/** The options that are neither numbers nor choices. */
+const FORMS: Record<Exclude<OtherName, Flagless>, Form> = {
   host: word('<address>'),
   unix: word('<path>'),
   unixMode: word('<mode>'),
   fd: INTEGER,
+  metricsPath: word('</path>'),
+  adminPort: INTEGER,
+  adminHost: word('<address>'),
   path: word('</path>'),
   origins: LIST,
   protocols: LIST,
@@ -59,7 +65,7 @@ const FORMS: Record<Exclude<OtherName, 'app'>, Form> = {
 
 /** A flag for every option of `serve`, in the order of the table of options. */
 export const FLAGS: readonly Flag[] = (Object.keys(OPTIONS) as OptionName[])
-  .filter(option => option !== 'app')
+  .filter(option => option !== 'app' && option !== 'logger')
   .map(option => Object.assign({ option, name: flagName(option) }, form(option)))
 
 /** `maxPayload` is `max-payload`. */
@@ -67,7 +73,7 @@ function flagName(option: string): string {
   return option.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 }
 
-function form(option: Exclude<OptionName, 'app'>): Form {
+function form(option: Exclude<OptionName, Flagless>): Form {
   const rule: OptionRule = OPTIONS[option]
   switch (rule.kind) {
     case 'integer':

@@ -1,9 +1,8 @@
 import { StateError } from '../errors.js'
-import { EVENT_WORDS, ROLE_CLIENT, ROLE_SERVER, SLOT_SIZE, SLOTS_OFFSET } from './events.js'
+import { EVENT_WORDS, ROLE_CLIENT, ROLE_SERVER, SLOTS_OFFSET } from './events.js'
 import type { CodecExports } from './exports.js'
-
-/** What the local end is. A server takes masked frames only, a client unmasked ones only (RFC 6455 5.1). */
-export type Role = 'server' | 'client'
+import { type CodecInstance, instantiate } from './instance.js'
+import type { Role } from './role.js'
 
 /** Node's Buffer with the methods that its type declarations leave out. Offsets are bytes. */
 export interface CodecMemory extends Buffer {
@@ -15,10 +14,6 @@ export interface CodecMemory extends Buffer {
   /** @returns how many bytes were written; a character that does not fit is left out */
   utf8Write(text: string, offset: number, length: number): number
 }
-
-const PAGE_SIZE = 65536
-/** Memory is limited to 4 GiB by WebAssembly; this many slots take 64 MiB of addresses. */
-const MAX_SLOTS = 1 << 20
 
 /**
  * An instance of the codec: an arena for what is read, one for what is written, the table of what the last `decode`
@@ -54,16 +49,17 @@ export class Codec {
   /**
    * @param module see `compileCodec`
    * @param slots how many connections at a time, 1 to 2^20: 64 bytes of memory each, once used
-   * @throws StateError when `slots` is out of range
+   * @param instance of `module` for as many slots, where it was made asynchronously
+   * @throws StateError (`ERR_CODEC_SLOTS`) when `slots` is out of range, (`ERR_CODEC_SOURCE`) for another module
    */
-  constructor(module: WebAssembly.Module, slots: number) {
-    if (!Number.isInteger(slots) || slots < 1 || slots > MAX_SLOTS) {
-      throw new StateError('ERR_CODEC_SLOTS', `slots must be an integer from 1 to ${MAX_SLOTS}, got ${slots}`)
+  constructor(
+    module: WebAssembly.Module,
+    slots: number,
+    { memory, exports }: CodecInstance = instantiate(module, slots),
+  ) {
+    if (exports.SLOTS_OFFSET?.value !== SLOTS_OFFSET) {
+      throw new StateError('ERR_CODEC_SOURCE', "the module is not this version's codec.wasm")
     }
-    const pages = Math.ceil((SLOTS_OFFSET + slots * SLOT_SIZE) / PAGE_SIZE)
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
-    const instance = new WebAssembly.Instance(module, { env: { memory } })
-    const exports = instance.exports as unknown as CodecExports
     this.#exports = exports
     this.slots = slots
     this.#used = new Uint8Array(slots)

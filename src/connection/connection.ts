@@ -1,12 +1,13 @@
 import type { RequestFacts } from '../app.js'
-import { Counter, count } from '../ledger.js'
-import { checkClose, serializeClose } from '../protocol/close.js'
+import { checkClose, serializeClose } from '../codec/close.js'
+import { Counter, closeCounter, count, Histogram, observe } from '../ledger.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
 import { CloseCode, Opcode } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
 import { Backpressure, backpressureError } from './backpressure.js'
 import { Timed } from './deadlines.js'
+import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { isGivenUp, isPingDue, nextLook } from './liveness.js'
@@ -39,6 +40,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   #progressed = false
   /** A Ping of the server's own is out. */
   #pinged = false
+  /** When the Ping that waits for its Pong was sent, in microseconds of the shard, modulo 2^32; 0 for none. */
+  #pingedUs = 0
   /** The application paused. */
   #paused = false
   /** Handlers whose promise is not settled. */
@@ -82,6 +85,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     count(counters, Counter.OPENED)
     this.#outbox.sendHead(response)
     this.#armIdle()
+    if (Diagnostics.OPEN.hasSubscribers) Diagnostics.OPEN.publish({ socket: this })
     if (app.open !== undefined) this.#call(app.open, NOTHING, false)
   }
 
@@ -138,6 +142,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   pause(): void {
     if (this.#machine.state !== State.OPEN) return
     this.#paused = true
+    // When its Pong will be delivered says nothing about the peer.
+    this.#pingedUs = 0
     this.#machine.paused = true
     this.#backpressure.stopReading()
   }
@@ -185,11 +191,19 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#outbox.discard()
     this.#pongDue = undefined
     connections.delete(this)
+    count(counters, closeCounter(machine.closeCode))
     count(counters, Counter.CLOSED)
+    const fault = machine.error?.code
+    const facts = { event: 'connection.closed', connection: this.id, code: machine.closeCode, fault }
     log(
       'debug',
-      `connection ${this.id} closed: ${machine.closeCode} ${machine.error?.code ?? machine.closeReason}`,
+      `connection ${this.id} closed: ${machine.closeCode} ${fault ?? ''}`.trimEnd(),
+      undefined,
+      facts,
     )
+    if (Diagnostics.CLOSE.hasSubscribers) {
+      Diagnostics.CLOSE.publish({ socket: this, code: machine.closeCode, reason: machine.closeReason })
+    }
     if (app.close === undefined) return
     try {
       const result = app.close(this, machine.closeCode, machine.closeReason)
@@ -218,12 +232,13 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   deliverPong(source: Buffer, start: number, end: number): void {
+    if (this.#pingedUs !== 0 && start === end) this.#measurePing()
     const { app } = this.#environment
     if (app.pong !== undefined) this.#call(app.pong, source.subarray(start, end), false)
   }
 
   sendClose(code: number, reason: string): void {
-    const payload = serializeClose(code, reason)
+    const payload = Buffer.from(serializeClose(code, reason).buffer)
     this.#outbox.sendControl(Opcode.CLOSE, payload, 0, payload.length)
   }
 
@@ -287,9 +302,22 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
       this.#pinged = true
       // The peer has the full time to answer, however late the Ping is since this thread was busy.
       this.#activeTick = deadlines.now - Math.floor(options.idlePingMs / deadlines.tickMs)
+      this.#pingedUs = this.#nowUs | 1
       this.#outbox.sendBytes(Opcode.PING, NOTHING)
     } else if (isGivenUp(options, idleMs)) return this.terminate()
     this.#armIdle()
+  }
+
+  /** Small enough, like this, to be no object of its own. */
+  get #nowUs(): number {
+    return (this.#environment.deadlines.elapsedMs * 1000) | 0
+  }
+
+  /** The Pong to the server's own Ping, which has no payload. */
+  #measurePing(): void {
+    const us = ((this.#nowUs | 1) - this.#pingedUs) >>> 0
+    this.#pingedUs = 0
+    observe(this.#environment.counters, Histogram.PING, us / 1e6)
   }
 
   get #idleMs(): number {

@@ -71,6 +71,11 @@ export class Deadlines {
     this.#startMs = clock()
   }
 
+  /** Milliseconds since the shard began, by the clock, where ticks are too coarse. */
+  get elapsedMs(): number {
+    return this.#clock() - this.#startMs
+  }
+
   /** Sets the deadline of `entry` to `ms` milliseconds from now; an earlier one is forgotten. */
   set(entry: Timed, ms: number): void {
     this.drop(entry)

@@ -3,7 +3,8 @@ import type { AddressSet } from '../address.js'
 import type { App } from '../app.js'
 import type { ClientCounts } from '../client-counts.js'
 import type { Codec } from '../codec/codec.js'
-import type { ConnectionOptions, LogLevel } from '../options.js'
+import type { Log } from '../log.js'
+import type { ConnectionOptions } from '../options.js'
 import type { Payloads } from '../protocol/payloads.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
@@ -52,6 +53,3 @@ export interface HttpVisit {
    */
   end(bytes: Buffer): void
 }
-
-/** Writes one line. */
-export type Log = (level: Exclude<LogLevel, 'silent'>, text: string, error?: unknown) => void

@@ -1,6 +1,6 @@
 import type { App } from '../app.js'
+import type { Log } from '../log.js'
 import type { Socket } from '../socket.js'
-import type { Log } from './environment.js'
 
 /**
  * Tells the application's `error` hook, or else the log, that a handler failed. It never throws, whatever the hook
@@ -15,10 +15,11 @@ export function reportFailure(
   error: unknown,
   socket?: Socket<unknown>,
 ): void {
-  if (app.error === undefined) return log('error', what, error)
+  const facts = { event: 'handler.failed', connection: socket?.id }
+  if (app.error === undefined) return log('error', what, error, facts)
   const failed = (second: unknown): void => {
-    log('error', what, error)
-    log('error', 'then the error hook failed', second)
+    log('error', what, error, facts)
+    log('error', 'then the error hook failed', second, facts)
   }
   try {
     const result = app.error(error, socket)

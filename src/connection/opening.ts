@@ -4,7 +4,7 @@ import { type HandshakeError, StateError } from '../errors.js'
 import type { Endpoint } from '../handshake/forwarded.js'
 import { HeadReader } from '../handshake/head.js'
 import { ProxyHeaderReader } from '../handshake/proxy-header.js'
-import { handshakeError } from '../handshake/refusals.js'
+import { handshakeError, refusalIndex } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
@@ -12,6 +12,7 @@ import { Counter, count } from '../ledger.js'
 import { clientOf, isWithinLimit } from './client.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
+import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { nameClient, takeRead } from './http-stream.js'
@@ -54,6 +55,8 @@ export class Opening extends Timed implements TransportOwner {
   readonly #reader: HeadReader
   /** A byte of the request has come. */
   #begun = false
+  /** Whether it is the connection's first request: HTTP has not had the connection yet. */
+  #isFirst = true
   #stage: number = Stage.READING
   #decision: Decision | undefined
   /** Of a refusal only. */
@@ -81,6 +84,7 @@ export class Opening extends Timed implements TransportOwner {
   /** As `begin`, for a connection that HTTP gives back; `client` is what a PROXY header has said. */
   beginAgain(transport: Transport, client: Endpoint | undefined): void {
     const { deadlines, openings, options } = this.#environment
+    this.#isFirst = false
     this.#transport = transport
     this.#client = client
     openings.add(this)
@@ -316,6 +320,7 @@ export class Opening extends Timed implements TransportOwner {
       environment.codec.memory.subarray(at, end),
     ])
     this.#leave()
+    if (this.#isFirst) count(environment.counters, Counter.HTTP)
     const client = this.#client
     const stream = transport.detach(bytes)
     if (client !== undefined) nameClient(stream, client)
@@ -353,7 +358,18 @@ export class Opening extends Timed implements TransportOwner {
     this.#decision = undefined
     this.#stage = Stage.REFUSED
     count(counters, Counter.REFUSED)
-    log('debug', `refused: ${refusal.status} ${refusal instanceof Error ? refusal.message : ''}`)
+    const { status } = refusal
+    const code = refusal instanceof Error ? refusal.code : undefined
+    count(counters, Counter.REFUSALS + refusalIndex(code))
+    log('debug', `refused: ${status} ${refusal instanceof Error ? refusal.message : ''}`, undefined, {
+      event: 'upgrade.refused',
+      status,
+      fault: code,
+    })
+    if (Diagnostics.REFUSED.hasSubscribers) {
+      const { remoteAddress, remotePort } = transport
+      Diagnostics.REFUSED.publish({ status, code, remoteAddress, remotePort })
+    }
     this.#outbox = new Outbox(this, transport, turn, counters)
     this.#outbox.sendHead(response)
     this.#outbox.endWhenEmpty()

@@ -40,6 +40,8 @@ export class Outbox {
   #inFlight = 0
   #ending = false
   #backlog: Backlog | undefined
+  /** What of it is in the shard's `SEND_QUEUE`. */
+  #reported = 0
 
   constructor(owner: OutboxOwner, transport: Transport, turn: Turn, counters: Float64Array) {
     this.#owner = owner
@@ -145,6 +147,7 @@ export class Outbox {
     this.#inFlight = 0
     this.#waiting = false
     this.#write()
+    this.#report()
     this.#owner.outputTaken()
   }
 
@@ -154,6 +157,7 @@ export class Outbox {
     this.#tail = -1
     this.#inFlight = 0
     this.#backlog = undefined
+    this.#report()
     // Nothing is written any more, and nothing is put into the arena.
     this.#waiting = true
   }
@@ -196,6 +200,14 @@ export class Outbox {
     this.#turn.retreat(start)
   }
 
+  /** What waits for the peer has changed. Not for what leaves at the end of the turn: that costs nothing. */
+  #report(): void {
+    const amount = this.bufferedAmount
+    const counters = this.#counters
+    counters[Counter.SEND_QUEUE] = counters[Counter.SEND_QUEUE] + amount - this.#reported
+    this.#reported = amount
+  }
+
   #list(): void {
     if (this.#listed) return
     this.#listed = true
@@ -213,7 +225,8 @@ export class Outbox {
 
   /** As for the arena: what is much does not wait for the end of the turn, and the kernel's refusal is noticed. */
   #queued(): void {
-    if (!this.#waiting && (this.#backlog as Backlog).length >= LARGE_TURN) this.#write()
+    if (this.#waiting) this.#report()
+    else if ((this.#backlog as Backlog).length >= LARGE_TURN) this.#write()
   }
 
   #queueText(text: string): void {
@@ -235,6 +248,7 @@ export class Outbox {
       this.#queued()
     } else if (this.#waiting) {
       backlog.copy(payload, 0, payload.length)
+      this.#report()
     } else {
       backlog.push(payload)
       this.#write(true)
@@ -306,6 +320,7 @@ export class Outbox {
     this.#waiting = true
     const piece = backlog.takePiece(LARGE_TURN)
     this.#inFlight = piece.length
+    this.#report()
     this.#transport.writeLater(piece)
     this.#owner.outputWaits()
   }

@@ -1,3 +1,4 @@
+import { StateError } from '../errors.js'
 import { isValidToken, tokenEnd, whiteSpaceEnd } from './token.js'
 
 /** A parameter of an extension; `value` is undefined where none was given, as in `client_max_window_bits`. */
@@ -74,15 +75,28 @@ function unquote(quoted: string): string {
   return quoted.slice(1, -1).replaceAll(/\\(.)/gs, '$1')
 }
 
-/** The reverse of `parseExtensions`. Values are tokens, so none needs quotes. */
+/**
+ * The reverse of `parseExtensions`. Values are tokens, so none needs quotes.
+ *
+ * @throws StateError (`ERR_STATE_EXTENSION`) for a name or a value that is no token
+ */
 export function serializeExtensions(extensions: readonly Extension[]): string {
   return extensions.map(serializeExtension).join(', ')
 }
 
 function serializeExtension(extension: Extension): string {
-  let text = extension.name
+  let text = checkedToken(extension.name)
   for (const { name, value } of extension.parameters) {
-    text += value === undefined ? `; ${name}` : `; ${name}=${value}`
+    text += `; ${checkedToken(name)}`
+    if (value !== undefined) text += `=${checkedToken(value)}`
   }
   return text
+}
+
+function checkedToken(text: string): string {
+  if (typeof text === 'string' && isValidToken(text)) return text
+  throw new StateError(
+    'ERR_STATE_EXTENSION',
+    `${JSON.stringify(text)} is no token: it can't be sent as a name or a value of an extension`,
+  )
 }

@@ -97,6 +97,19 @@ for (const [code, facts] of Object.entries<RefusalFacts>(REFUSALS)) {
 /** All codes, for documentation and tests. */
 export const HANDSHAKE_CODES = Object.keys(REFUSALS) as readonly HandshakeCode[]
 
+/** What refusals are counted by: the codes, in words, and what the application decided. */
+export const REFUSAL_REASONS: readonly string[] = [
+  'application',
+  ...HANDSHAKE_CODES.map(code => code.replace('ERR_HANDSHAKE_', '').toLowerCase()),
+]
+
+const indexes = new Map<string, number>(HANDSHAKE_CODES.map((code, index) => [code, index + 1]))
+
+/** The place in `REFUSAL_REASONS` of an error's code; undefined for a refusal that the application decided on. */
+export function refusalIndex(code: string | undefined): number {
+  return indexes.get(code ?? '') ?? 0
+}
+
 /**
  * The error that stands for a code. There is one frozen error per code: they say nothing about the single request,
  * and so a flood of bad requests doesn't cost a captured stack for each.

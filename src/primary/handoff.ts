@@ -5,6 +5,7 @@ import { MessageChannel, type MessagePort, type TransferListItem } from 'node:wo
 import { OptionError } from '../errors.js'
 import { Counter, type Ledger } from '../ledger.js'
 import type { ToShard } from '../messages.js'
+import { monotonicMs } from '../monotonic.js'
 import { closeHandle, type TcpHandle } from '../tcp-handle.js'
 
 /**
@@ -109,9 +110,9 @@ class TransferLine implements HandoffLine {
   send(handle: TcpHandle, admission: number): boolean {
     const options = { handle, pauseOnCreate: true, allowHalfOpen: true }
     const socket = new Socket(options)
-    const message: ToShard = { type: 'socket', socket, admission }
     try {
       closeSync(openSync(devNull, 'r'))
+      const message: ToShard = { type: 'socket', socket, admission, sentMs: monotonicMs() }
       this.#port.postMessage(message, [socket as unknown as TransferListItem])
       return true
     } catch {
@@ -166,15 +167,19 @@ class DescriptorLine implements HandoffLine {
   readonly #duplicate: Duplicate
   /** Sent and, as far as was looked, not adopted: from the `#forgotten`-th on. */
   readonly #inFlight: number[] = []
-  #forgotten = 0
+  #forgotten: number
   /** To be sent: number and admission of each. */
   #pairs: number[] = []
+  /** When the first of them came. */
+  #since = 0
   #closed = false
 
   constructor(port: MessagePort, ledger: Ledger, duplicate: Duplicate) {
     this.#port = port
     this.#ledger = ledger
     this.#duplicate = duplicate
+    // Those of the shard's lives before.
+    this.#forgotten = ledger.counters[Counter.ADOPTED]
   }
 
   send(handle: TcpHandle, admission: number): boolean {
@@ -185,14 +190,17 @@ class DescriptorLine implements HandoffLine {
     this.#inFlight.push(fd)
     if (this.#inFlight.length >= FORGET_BATCH) this.#forgetAdopted()
     // A message costs more than what is in it: all that is accepted in one turn goes together.
-    if (this.#pairs.push(fd, admission) === 2) setImmediate(flushLine, this)
+    if (this.#pairs.push(fd, admission) === 2) {
+      this.#since = monotonicMs()
+      setImmediate(flushLine, this)
+    }
     if (this.#pairs.length >= 2 * MOST_PAIRS) this.flush()
     return true
   }
 
   flush(): void {
     if (this.#pairs.length === 0 || this.#closed) return
-    const message: ToShard = { type: 'descriptors', pairs: this.#pairs }
+    const message: ToShard = { type: 'descriptors', pairs: this.#pairs, sentMs: this.#since }
     this.#port.postMessage(message)
     this.#pairs = []
   }

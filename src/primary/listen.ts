@@ -115,11 +115,17 @@ function skipSockets(server: Server, onHandle: (handle: TcpHandle) => void): voi
   }
 }
 
-function explain(error: NodeJS.ErrnoException, place: ListenPlace): string {
-  const { port, host, unix, fd } = place
-  const code = error.code ?? ''
-  if (fd !== undefined) return `descriptor ${fd} is no socket that can listen (${code || error.message})`
+function explain(error: NodeJS.ErrnoException, { port, host, unix, fd }: ListenPlace): string {
+  if (fd !== undefined) {
+    return `descriptor ${fd} is no socket that can listen (${error.code || error.message})`
+  }
   if (unix !== undefined) return explainUnix(error, unix)
+  return explainListenError(error, port, host)
+}
+
+/** Why a port can't be listened at, and what to do about it. */
+export function explainListenError(error: NodeJS.ErrnoException, port: number, host: string): string {
+  const code = error.code ?? ''
   if (code === 'EADDRINUSE') {
     return `port ${port} of ${host} is in use already; choose another port or stop what listens there`
   }

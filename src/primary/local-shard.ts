@@ -1,5 +1,6 @@
 import { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
+import type { LogSink } from '../log.js'
 import { CloseCode } from '../rfc6455.js'
 import { type RunningShard, startShard } from '../shard/shard.js'
 import { closeHandle, type TcpHandle } from '../tcp-handle.js'
@@ -12,13 +13,16 @@ import type { CommonTask } from './thread-shard.js'
  */
 export class LocalLauncher implements ShardLauncher {
   readonly #task: CommonTask
+  readonly #toLogger: LogSink
 
-  constructor(task: CommonTask) {
+  constructor(task: CommonTask, toLogger: LogSink) {
     this.#task = task
+    this.#toLogger = toLogger
   }
 
   launch(index: number, ledger: Ledger): ShardProcess {
-    return new LocalShard(startShard({ ...this.#task, index, ledger: ledger.memory }), index)
+    const starting = startShard({ ...this.#task, index, ledger: ledger.memory }, this.#toLogger)
+    return new LocalShard(starting, index)
   }
 
   beginClose(): void {}
@@ -55,14 +59,14 @@ class LocalShard implements ShardProcess {
     return true
   }
 
-  stop(code: number, timeoutMs: number): void {
+  stop(code: number, timeoutMs: number, spreadMs: number): void {
     this.#stopping = true
-    void this.#stop(code, timeoutMs)
+    void this.#stop(code, timeoutMs, spreadMs)
   }
 
   /** Of a thread's own code nothing can be cut short: what goes on in it goes on. */
   kill(): void {
-    if (!this.#stopping) this.stop(CloseCode.GOING_AWAY, 0)
+    if (!this.#stopping) this.stop(CloseCode.GOING_AWAY, 0, 0)
     this.#end(new ShardError('ERR_SHARD_KILLED', `shard ${this.#index} was terminated`))
   }
 
@@ -75,9 +79,9 @@ class LocalShard implements ShardProcess {
     }
   }
 
-  async #stop(code: number, timeoutMs: number): Promise<void> {
+  async #stop(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
     try {
-      await this.#shard?.stop(code, timeoutMs)
+      await this.#shard?.stop(code, timeoutMs, spreadMs)
       this.#end(undefined)
     } catch (error) {
       this.#fail('ERR_SHARD_CRASHED', 'the application failed to stop in', error)

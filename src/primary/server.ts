@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -7,10 +8,21 @@ import { ClientCounts } from '../client-counts.js'
 import { clientKey } from '../client-key.js'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError } from '../errors.js'
-import { MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import {
+  type Board,
+  count,
+  createPrimaryCounters,
+  DENIALS,
+  Ledger,
+  MAX_CONNECTIONS_PER_SHARD,
+  Phase,
+  PrimaryCounter,
+} from '../ledger.js'
+import { createLog, createLoggerSink, createSink, type Log, type LogSink } from '../log.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
+import type { Admin } from './admin.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
 import { findHandoff, type HandoffWay, passesUnix } from './handoff.js'
@@ -43,6 +55,8 @@ export interface ServerStats {
 export interface CloseOptions {
   /** Milliseconds that the connections and the application get to end. Default: the option `stopTimeoutMs`. */
   timeoutMs?: number | undefined
+  /** Milliseconds over which the connections are closed, before `timeoutMs`. Default: the option `closeSpreadMs`. */
+  spreadMs?: number | undefined
   /** The close code that clients get. Default 1001 (going away). */
   code?: number | undefined
 }
@@ -50,7 +64,7 @@ export interface CloseOptions {
 export interface ServerEvents {
   /**
    * A shard failed; its connections are lost, and another is started in its place. If nobody listens, the error is
-   * written to stderr.
+   * written to stderr. A `logger`, or JSON, gets it in any case.
    */
   shardError: [error: ShardError, index: number]
   /** `close` is done. */
@@ -67,6 +81,9 @@ export interface ServerParts {
   handoff?: HandoffWay
   backoff?: Backoff
 }
+
+/** For tracing tools, in the main thread: `{ error, index }`. */
+const CRASH = channel('shardws:shard:crash')
 
 const WORKER_FILE = fileURLToPath(new URL('../shard/worker.js', import.meta.url))
 
@@ -93,9 +110,9 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #balance: Balancer
   readonly #needsKey: boolean
   readonly #trusted: AddressSet
-  readonly #refused: RefusedStats = { maxConnections: 0, maxConnectionsPerIp: 0, noShard: 0, handoff: 0 }
-  #accepted = 0
-  #acceptErrors = 0
+  readonly #counters: Board['primary']
+  readonly #admin: Admin | undefined
+  readonly #log: Log
   #listener: NetServer | undefined
   #address: AddressInfo | undefined
   #closed: Promise<void> | undefined
@@ -103,7 +120,10 @@ export class Server extends EventEmitter<ServerEvents> {
   private constructor(
     options: ResolvedOptions,
     launcher: ShardLauncher,
-    workers: number,
+    ledgers: readonly Ledger[],
+    board: Board,
+    admin: Admin | undefined,
+    log: Log,
     backoff: Backoff,
     clients: ClientCounts | undefined,
   ) {
@@ -113,12 +133,17 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#balance = createBalancer(options.balance)
     this.#trusted = new AddressSet(options.connection.trustProxy)
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
-    this.#slots = Array.from({ length: workers }, (_, index) => new ShardSlot(index, this.#admission))
+    this.#counters = board.primary
+    this.#admin = admin
+    this.#log = log
+    this.#slots = ledgers.map((ledger, index) => new ShardSlot(index, this.#admission, ledger))
     this.#supervisor = new Supervisor({
       slots: this.#slots,
       launcher,
       startTimeoutMs: options.startTimeoutMs,
       backoff,
+      onReplaced: shard =>
+        this.#log('info', `shard ${shard} is ready again`, undefined, { event: 'shard.ready', shard }),
       onFailure: (error, index) => this.#report(error, index),
     })
   }
@@ -128,27 +153,58 @@ export class Server extends EventEmitter<ServerEvents> {
     const openLine = await findHandoff(parts.handoff)
     const workers = openLine === undefined ? 1 : options.workers
     const clients = createClientCounts(options, workers)
+    const ledgers = Array.from({ length: workers }, () => new Ledger())
+    const board: Board = { primary: createPrimaryCounters(), shards: ledgers.map(({ counters }) => counters) }
+    board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
+    const admin = await openAdmin(options, board)
+    const sink =
+      options.logger === undefined ? createSink(options.logFormat) : createLoggerSink(options.logger)
+    const log = createServerLog(options, sink)
     const task: CommonTask = {
       workers,
       app: options.app,
       options: options.connection,
+      board,
+      metricsPath: options.metricsPath,
       logLevel: options.logLevel,
       clients: clients?.facts,
+      logTo: options.logger === undefined ? options.logFormat : 'logger',
       codecModule: compileCodec(),
     }
     let launcher: ShardLauncher
     if (openLine === undefined) {
       const { LocalLauncher } = await import('./local-shard.js')
-      launcher = new LocalLauncher(task)
-      warnOfLocalShard(options, parts.handoff ?? process.env.SHARDWS_HANDOFF)
+      launcher = new LocalLauncher(task, sink)
+      warnOfLocalShard(log, parts.handoff ?? process.env.SHARDWS_HANDOFF)
     } else {
-      launcher = new ThreadLauncher(parts.workerFile ?? WORKER_FILE, task, openLine, options.resourceLimits)
+      launcher = new ThreadLauncher(
+        parts.workerFile ?? WORKER_FILE,
+        task,
+        openLine,
+        options.resourceLimits,
+        sink,
+      )
     }
-    const server = new Server(options, launcher, workers, parts.backoff ?? BACKOFF, clients)
-    await server.#supervisor.start()
+    const server = new Server(
+      options,
+      launcher,
+      ledgers,
+      board,
+      admin,
+      log,
+      parts.backoff ?? BACKOFF,
+      clients,
+    )
     try {
-      await server.#listen()
-      if (server.#address?.family === 'Unix' && !passesUnix(openLine)) throw noWayForUnix()
+      await server.#supervisor.start()
+    } catch (error) {
+      admin?.close()
+      throw error
+    }
+    try {
+      const address = await server.#listen()
+      if (address.family === 'Unix' && !passesUnix(openLine)) throw noWayForUnix()
+      server.#announce(address)
     } catch (error) {
       await server.close()
       throw error
@@ -164,6 +220,11 @@ export class Server extends EventEmitter<ServerEvents> {
     return this.#closed === undefined ? (this.#address ?? null) : null
   }
 
+  /** The address and port of `/metrics`, `/healthz` and `/readyz`; null without `adminPort`, and when all is closed. */
+  adminAddress(): AddressInfo | null {
+    return this.#admin?.address ?? null
+  }
+
   /** What has happened so far. Cheap enough to be asked every second. */
   stats(): ServerStats {
     const shards = this.#slots.map(slot => slot.stats())
@@ -171,9 +232,11 @@ export class Server extends EventEmitter<ServerEvents> {
       TRAFFIC.map(name => [name, shards.reduce((sum, shard) => sum + shard[name], 0)]),
     ) as unknown as Traffic
     return {
-      accepted: this.#accepted,
-      refused: { ...this.#refused },
-      acceptErrors: this.#acceptErrors,
+      accepted: this.#counters[PrimaryCounter.ACCEPTED],
+      refused: Object.fromEntries(
+        DENIALS.map((denial, index) => [denial, this.#counters[PrimaryCounter.DENIED + index]]),
+      ) as unknown as RefusedStats,
+      acceptErrors: this.#counters[PrimaryCounter.ACCEPT_ERRORS],
       admitted: this.#admission.held,
       total,
       shards,
@@ -187,27 +250,29 @@ export class Server extends EventEmitter<ServerEvents> {
    * @throws OptionError (`ERR_OPTION`) for a bad time or close code
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const { timeoutMs = this.#options.stopTimeoutMs, code = CloseCode.GOING_AWAY } = options
-    const { min, max } = OPTIONS.stopTimeoutMs
-    if (!Number.isInteger(timeoutMs) || timeoutMs < min || timeoutMs > max) {
-      const range = describeRange('stopTimeoutMs')
-      throw new OptionError('ERR_OPTION', `timeoutMs must be ${range}, not ${String(timeoutMs)}`)
-    }
+    const { stopTimeoutMs, closeSpreadMs } = this.#options
+    const { timeoutMs = stopTimeoutMs, spreadMs = closeSpreadMs, code = CloseCode.GOING_AWAY } = options
+    checkTime('timeoutMs', timeoutMs, 'stopTimeoutMs')
+    checkTime('spreadMs', spreadMs, 'closeSpreadMs')
     if (!isValidCloseCode(code)) {
       throw new OptionError('ERR_OPTION', `code must be a close code that may be sent, not ${String(code)}`)
     }
-    this.#closed ??= this.#close(code, timeoutMs)
+    this.#closed ??= this.#close(code, timeoutMs, spreadMs)
     return this.#closed
   }
 
-  async #close(code: number, timeoutMs: number): Promise<void> {
+  async #close(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
+    this.#counters[PrimaryCounter.PHASE] = Phase.STOPPING
+    this.#log('info', 'the server stops', undefined, { event: 'server.stopping', code })
     // Accepted sockets are the shards', so that closing the listener does not wait for them.
     this.#listener?.close()
-    await this.#supervisor.stop(code, timeoutMs)
+    await this.#supervisor.stop(code, timeoutMs, spreadMs)
+    this.#admin?.close()
+    this.#log('info', 'the server has stopped', undefined, { event: 'server.stopped' })
     this.emit('close')
   }
 
-  async #listen(): Promise<void> {
+  async #listen(): Promise<AddressInfo> {
     const { port, host, unix, unixMode, fd, backlog } = this.#options
     const listener = await listen({
       port,
@@ -217,23 +282,35 @@ export class Server extends EventEmitter<ServerEvents> {
       fd,
       backlog,
       onHandle: handle => this.#accept(handle),
-      onAcceptError: () => this.#acceptErrors++,
+      onAcceptError: () => count(this.#counters, PrimaryCounter.ACCEPT_ERRORS),
     })
     this.#listener = listener
     const address = listener.address()
     // Of a Unix domain socket that came as a descriptor Node does not know the path.
     const isUnix = typeof address === 'string' || address === null
     this.#address = isUnix ? { address: address ?? '', port: 0, family: 'Unix' } : address
+    return this.#address
+  }
+
+  #announce({ address, port, family }: AddressInfo): void {
+    this.#counters[PrimaryCounter.PHASE] = Phase.SERVING
+    const place = family === 'Unix' ? address || 'a Unix domain socket' : `${address} port ${port}`
+    this.#log('info', `listening on ${place}`, undefined, {
+      event: 'server.listening',
+      address,
+      port,
+      shards: this.#slots.length,
+    })
   }
 
   #accept(handle: TcpHandle): void {
-    this.#accepted++
+    count(this.#counters, PrimaryCounter.ACCEPTED)
     for (const slot of this.#slots) slot.takeReleased()
     let key = ''
     if (this.#needsKey) {
       const address = addressOf(handle)
       if (address === undefined) {
-        this.#refused.handoff++
+        this.#refuse('handoff')
         closeHandle(handle)
         return
       }
@@ -242,28 +319,62 @@ export class Server extends EventEmitter<ServerEvents> {
     }
     const denial = this.#admission.denial(key)
     if (denial !== undefined) {
-      this.#refused[denial]++
+      this.#refuse(denial)
       closeHandle(handle)
       return
     }
     const slot = this.#slots[this.#balance(this.#slots, key)]
     if (slot === undefined) {
-      this.#refused.noShard++
+      this.#refuse('noShard')
       closeHandle(handle)
     } else if (!slot.handOver(handle, key)) {
-      this.#refused.handoff++
+      this.#refuse('handoff')
     }
   }
 
+  #refuse(reason: (typeof DENIALS)[number]): void {
+    count(this.#counters, PrimaryCounter.DENIED + DENIALS.indexOf(reason))
+  }
+
   #report(error: ShardError, index: number): void {
-    if (this.listenerCount('shardError') > 0) {
-      this.emit('shardError', error, index)
-    } else if (this.#options.logLevel !== 'silent') {
-      const { cause } = error
+    if (CRASH.hasSubscribers) CRASH.publish({ error, index })
+    const isHeard = this.listenerCount('shardError') > 0
+    // On a terminal whoever listens says it as well.
+    if (!isHeard || !isForTerminal(this.#options)) {
       const sequel = this.#closed === undefined ? '; another takes its place' : ''
-      const stack = cause instanceof Error && cause.stack !== undefined ? `\n${cause.stack}` : ''
-      process.stderr.write(`shardws: ${error.message}${sequel}${stack}\n`)
+      const facts = { event: 'shard.crashed', shard: index, fault: error.code }
+      this.#log('error', `${error.message}${sequel}`, error.cause, facts)
     }
+    if (isHeard) this.emit('shardError', error, index)
+  }
+}
+
+function checkTime(name: string, ms: number, option: 'stopTimeoutMs' | 'closeSpreadMs'): void {
+  const { min, max } = OPTIONS[option]
+  if (Number.isInteger(ms) && ms >= min && ms <= max) return
+  throw new OptionError('ERR_OPTION', `${name} must be ${describeRange(option)}, not ${String(ms)}`)
+}
+
+/** HTTP is loaded only when it is wanted. */
+async function openAdmin(
+  { adminPort, adminHost }: ResolvedOptions,
+  board: Board,
+): Promise<Admin | undefined> {
+  if (adminPort === undefined) return undefined
+  const { Admin } = await import('./admin.js')
+  return Admin.listen(adminPort, adminHost, board)
+}
+
+/** Text is for people, who see from the command when it listens and stops. */
+function isForTerminal({ logger, logFormat }: ResolvedOptions): boolean {
+  return logger === undefined && logFormat === 'text'
+}
+
+function createServerLog(options: ResolvedOptions, sink: LogSink): Log {
+  const log = createLog(options.logLevel, {}, sink)
+  if (!isForTerminal(options)) return log
+  return (level, text, error, facts) => {
+    if (level !== 'info') log(level, text, error, facts && { ...facts, shard: undefined })
   }
 }
 
@@ -290,12 +401,12 @@ function noWayForUnix(): OptionError {
 
 let warned = false
 
-function warnOfLocalShard(options: ResolvedOptions, asked: string | undefined): void {
-  if (warned || options.logLevel === 'silent' || options.logLevel === 'error') return
+function warnOfLocalShard(log: Log, asked: string | undefined): void {
+  if (warned) return
   warned = true
   const why =
     asked === 'local'
       ? 'SHARDWS_HANDOFF is local'
       : 'this platform cannot hand sockets to threads (it needs Node 24.21, or koffi)'
-  process.stderr.write(`shardws: ${why}: one shard runs in the main thread\n`)
+  log('warn', `${why}: one shard runs in the main thread`, undefined, { event: 'handoff.missing' })
 }

@@ -13,8 +13,11 @@ export interface ShardProcess {
   readonly ended: Promise<ShardError | undefined>
   /** Hands over an accepted socket of which nothing was read. See `HandoffLine.send`. */
   send(handle: TcpHandle, admission: number): boolean
-  /** Asks it to close its connections with `code`, to cut what is left after `timeoutMs`, and to end. */
-  stop(code: number, timeoutMs: number): void
+  /**
+   * Asks it to close its connections with `code`, spread over `spreadMs`, to cut what is left `timeoutMs` after that,
+   * and to end.
+   */
+  stop(code: number, timeoutMs: number, spreadMs: number): void
   /** Ends it at once. */
   kill(): void
 }

@@ -1,4 +1,5 @@
-import { Counter, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import { Counter, closeCounter, count, type Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import { CloseCode } from '../rfc6455.js'
 import type { TcpHandle } from '../tcp-handle.js'
 import type { Admission } from './admission.js'
 import type { Candidate } from './balance.js'
@@ -47,35 +48,50 @@ export interface ShardStats extends Traffic {
   eventLoopDelayMs: number
 }
 
-/** The place of one shard, which lives on when the shard itself is replaced. */
+/** Counters that say what is there now, which is nothing when the shard has ended. */
+const GAUGES = [
+  Counter.LOOP_DELAY_MS,
+  Counter.LOOP_DELAY_MAX_MS,
+  Counter.HEAP_USED,
+  Counter.HEAP_SIZE,
+  Counter.HEAP_LIMIT,
+  Counter.SEND_QUEUE,
+]
+
+/** The place of one shard, which lives on when the shard itself is replaced, as its counters do. */
 export class ShardSlot implements Candidate {
   readonly index: number
-  state: ShardState = 'waiting'
-  restarts = 0
   connections = 0
   readonly #admission: Admission
-  /** Counters of the lives that are over. */
-  readonly #past: Float64Array
-  #ledger = new Ledger()
+  readonly #ledger: Ledger
+  #state: ShardState = 'waiting'
   #process: ShardProcess | undefined
 
-  constructor(index: number, admission: Admission) {
+  constructor(index: number, admission: Admission, ledger: Ledger) {
     this.index = index
     this.#admission = admission
-    this.#past = new Float64Array(this.#ledger.counters.length)
+    this.#ledger = ledger
   }
 
   get process(): ShardProcess | undefined {
     return this.#process
   }
 
+  get state(): ShardState {
+    return this.#state
+  }
+
+  set state(state: ShardState) {
+    this.#state = state
+    this.#ledger.counters[Counter.READY] = state === 'ready' ? 1 : 0
+  }
+
   get takes(): boolean {
-    return this.state === 'ready' && this.connections < MAX_CONNECTIONS_PER_SHARD
+    return this.#state === 'ready' && this.connections < MAX_CONNECTIONS_PER_SHARD
   }
 
   /** A new life begins. */
   begin(launch: (ledger: Ledger) => ShardProcess): ShardProcess {
-    this.#ledger = new Ledger()
     this.#process = launch(this.#ledger)
     this.state = 'starting'
     return this.#process
@@ -90,13 +106,21 @@ export class ShardSlot implements Candidate {
 
     const { counters } = this.#ledger
     // What it could not count any more.
+    const cut = counters[Counter.OPENED] - counters[Counter.CLOSED]
+    count(counters, closeCounter(CloseCode.ABNORMAL), cut)
     counters[Counter.ENDED] = counters[Counter.ADOPTED]
     counters[Counter.CLOSED] = counters[Counter.OPENED]
-    counters[Counter.LOOP_DELAY_MS] = 0
-    for (let counter = 0; counter < counters.length; counter++) {
-      this.#past[counter] = this.#count(counter)
-    }
-    counters.fill(0)
+    for (const gauge of GAUGES) counters[gauge] = 0
+  }
+
+  /** The life's end was a failure, after the start of the server. */
+  countCrash(): void {
+    count(this.#ledger.counters, Counter.CRASHES)
+  }
+
+  /** The next life begins after a failure. */
+  countRestart(): void {
+    count(this.#ledger.counters, Counter.RESTARTS)
   }
 
   /** Hands over a connection. See `HandoffLine.send`. */
@@ -122,8 +146,8 @@ export class ShardSlot implements Candidate {
     const sockets = this.#count(Counter.ADOPTED) - this.#count(Counter.ENDED)
     return {
       index: this.index,
-      state: this.state,
-      restarts: this.restarts,
+      state: this.#state,
+      restarts: this.#count(Counter.RESTARTS),
       inFlight: Math.max(0, this.connections - sockets),
       eventLoopDelayMs: this.#count(Counter.LOOP_DELAY_MS),
       sockets,
@@ -145,6 +169,6 @@ export class ShardSlot implements Candidate {
   }
 
   #count(counter: number): number {
-    return this.#past[counter] + this.#ledger.counters[counter]
+    return this.#ledger.counters[counter]
   }
 }

@@ -24,6 +24,8 @@ export interface SupervisorOptions {
   /** Milliseconds from the start of a shard until it must be ready. */
   startTimeoutMs: number
   backoff: Backoff
+  /** A shard that was replaced is ready. */
+  onReplaced: (index: number) => void
   /** A shard failed after start-up. It is replaced, whatever is done about it. */
   onFailure: (error: ShardError, index: number) => void
 }
@@ -73,21 +75,21 @@ export class Supervisor {
   }
 
   /**
-   * Asks all shards to close their connections with `code` and resolves when all have ended, at the latest a moment
-   * after `timeoutMs`.
+   * Asks all shards to close their connections with `code`, spread over `spreadMs`, and resolves when all have ended, at
+   * the latest a moment after `spreadMs` and `timeoutMs`.
    */
-  async stop(code: number, timeoutMs: number): Promise<void> {
+  async stop(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
     this.#stopping = true
     this.#options.launcher.beginClose()
     const endings: Promise<unknown>[] = []
     for (const slot of this.#options.slots) {
       if (slot.process === undefined) continue
       endings.push(slot.process.ended)
-      if (slot.state === 'ready') slot.process.stop(code, timeoutMs)
+      if (slot.state === 'ready') slot.process.stop(code, timeoutMs, spreadMs)
       else slot.process.kill()
       slot.state = 'stopping'
     }
-    await within(timeoutMs + GRACE_MS, Promise.all(endings))
+    await within(spreadMs + timeoutMs + GRACE_MS, Promise.all(endings))
     await this.#end()
   }
 
@@ -121,7 +123,8 @@ export class Supervisor {
       if (this.#stopping || late !== undefined || slot.process !== process) return
       slot.state = 'ready'
       readyAt = performance.now()
-      this.#starting?.ready(slot)
+      if (this.#starting === undefined) this.#options.onReplaced(slot.index)
+      else this.#starting.ready(slot)
     }
     const awaitEnd = async () => {
       const failure = await process.ended
@@ -142,6 +145,7 @@ export class Supervisor {
     }
     // Whoever stops the shards terminates them too, when the time is over.
     if (this.#stopping && error.code === 'ERR_SHARD_KILLED') return
+    slot.countCrash()
     this.#options.onFailure(error, slot.index)
     if (this.#stopping) return
 
@@ -151,7 +155,7 @@ export class Supervisor {
     this.#delaysMs[slot.index] = Math.min(delayMs * 2, maxMs)
     const wait = setTimeout(() => {
       this.#waits.delete(wait)
-      slot.restarts++
+      slot.countRestart()
       this.#begin(slot)
     }, delayMs)
     this.#waits.add(wait)

@@ -2,6 +2,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
+import type { LogSink } from '../log.js'
 import type { FromShard, ShardTask, ToShard } from '../messages.js'
 import type { TcpHandle } from '../tcp-handle.js'
 import type { HandoffLine, OpenLine } from './handoff.js'
@@ -16,22 +17,25 @@ export class ThreadLauncher implements ShardLauncher {
   readonly #pool: ShardPool
   readonly #task: CommonTask
   readonly #openLine: OpenLine
+  readonly #toLogger: LogSink
 
   constructor(
     workerFile: string,
     task: CommonTask,
     openLine: OpenLine,
     resourceLimits: ResourceLimits | undefined,
+    toLogger: LogSink,
   ) {
     this.#pool = new ShardPool(workerFile, task.workers, resourceLimits)
     this.#task = task
     this.#openLine = openLine
+    this.#toLogger = toLogger
   }
 
   launch(index: number, ledger: Ledger): ShardProcess {
     const { port1, port2 } = new MessageChannel()
     const run = this.#pool.run({ ...this.#task, index, port: port2, ledger: ledger.memory })
-    return new ThreadShard(index, run, port1, this.#openLine(port1, ledger))
+    return new ThreadShard(index, run, port1, this.#openLine(port1, ledger), this.#toLogger)
   }
 
   beginClose(): void {
@@ -51,15 +55,17 @@ class ThreadShard implements ShardProcess {
   /** While it is open, it also keeps the process alive for the shard's connections. */
   readonly #port: MessagePort
   readonly #line: HandoffLine
+  readonly #toLogger: LogSink
   #becomeReady: () => void = () => {}
   #failure: Error | undefined
   #stopping = false
 
-  constructor(index: number, run: ThreadRun, port: MessagePort, line: HandoffLine) {
+  constructor(index: number, run: ThreadRun, port: MessagePort, line: HandoffLine, toLogger: LogSink) {
     this.#index = index
     this.#run = run
     this.#port = port
     this.#line = line
+    this.#toLogger = toLogger
     this.ready = new Promise(resolve => {
       this.#becomeReady = resolve
     })
@@ -79,11 +85,11 @@ class ThreadShard implements ShardProcess {
     return this.#line.send(handle, admission)
   }
 
-  stop(code: number, timeoutMs: number): void {
+  stop(code: number, timeoutMs: number, spreadMs: number): void {
     this.#stopping = true
     // What was accepted before is told the close code, too.
     this.#line.flush()
-    const message: ToShard = { type: 'stop', code, timeoutMs }
+    const message: ToShard = { type: 'stop', code, timeoutMs, spreadMs }
     this.#port.postMessage(message)
   }
 
@@ -98,6 +104,9 @@ class ThreadShard implements ShardProcess {
         break
       case 'failed':
         this.#failure = message.error
+        break
+      case 'log':
+        this.#toLogger(message.record)
         break
       case 'stopped':
         // The end of the task is what counts.

@@ -1,3 +1,4 @@
+import { parseClose } from '../codec/close.js'
 import type { Codec, CodecMemory } from '../codec/codec.js'
 import {
   EVENT_ERROR,
@@ -9,7 +10,6 @@ import {
 } from '../codec/events.js'
 import { frameError, type PeerError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
-import { parseClose } from './close.js'
 import { MessageBuffer } from './message-buffer.js'
 import type { Payloads } from './payloads.js'
 import { Cause, nextState, State } from './state.js'

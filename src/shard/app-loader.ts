@@ -1,7 +1,7 @@
 import { type App, defineApp } from '../app.js'
 import { builtInApp } from '../built-in-app.js'
-import type { Log } from '../connection/environment.js'
 import { OptionError } from '../errors.js'
+import type { Log } from '../log.js'
 
 /**
  * Imports the application module, in the shard that will run it.

@@ -2,8 +2,11 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { createRequire } from 'node:module'
 import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
-import type { HttpEndpoint, HttpVisit, Log } from '../connection/environment.js'
+import type { HttpEndpoint, HttpVisit } from '../connection/environment.js'
 import { isPending, reportFailure } from '../connection/failure.js'
+import type { Board } from '../ledger.js'
+import type { Log } from '../log.js'
+import { answerMetrics, answerProbe, isReading, pathOf, respond } from '../operation/endpoints.js'
 import { VERSION } from '../rfc6455.js'
 
 /** Milliseconds that a request may take to come in, as a whole; Node's default is five minutes. */
@@ -12,6 +15,13 @@ const REQUEST_TIMEOUT_MS = 30_000
 /** Loading it takes a thread of Node 26 40 ms, which a server without HTTP requests has no use for. */
 function loadHttp(): typeof import('node:http') {
   return createRequire(import.meta.url)('node:http')
+}
+
+/** What is answered for those who operate the server. */
+export interface Operation {
+  readonly board: Board
+  /** The path of the metrics, also where the application has an `http` hook; undefined for none. */
+  readonly metricsPath: string | undefined
 }
 
 /** A connection and the requests on it that are not answered yet. */
@@ -32,6 +42,7 @@ export class ShardHttp implements HttpEndpoint {
   readonly #path: string | undefined
   readonly #headersTimeoutMs: number
   readonly #log: Log
+  readonly #operation: Operation
   #server: Server | undefined
   /**
    * For connections whose first request asks for a protocol that is not there: Node asks once for all requests whether
@@ -42,11 +53,18 @@ export class ShardHttp implements HttpEndpoint {
   #stopping = false
 
   /** @param path the only path that has a WebSocket; undefined for any */
-  constructor(app: App<unknown>, path: string | undefined, headersTimeoutMs: number, log: Log) {
+  constructor(
+    app: App<unknown>,
+    path: string | undefined,
+    headersTimeoutMs: number,
+    log: Log,
+    operation: Operation,
+  ) {
     this.#app = app
     this.#path = path
     this.#headersTimeoutMs = headersTimeoutMs
     this.#log = log
+    this.#operation = operation
   }
 
   serve(stream: Duplex, visit: HttpVisit): void {
@@ -82,14 +100,17 @@ export class ShardHttp implements HttpEndpoint {
 
   #create(hearsUpgrades: boolean): Server {
     const { http } = this.#app
+    const { board, metricsPath } = this.#operation
     const listener: RequestListener =
       http === undefined
-        ? (request, response) => answer(request, response, this.#path, this.#stopping)
+        ? (request, response) => answer(request, response, board, this.#path, this.#stopping)
         : (request, response) => this.#ask(http, request, response)
     const server = loadHttp().createServer((request, response) => {
       if (this.#stopping) response.setHeader('Connection', 'close')
       this.#countAnswer(request.socket, response)
-      listener(request, response)
+      const isMetrics = metricsPath !== undefined && pathOf(request) === metricsPath && isReading(request)
+      if (isMetrics) answerMetrics(response, board)
+      else listener(request, response)
     })
     const giveBack = (request: IncomingMessage, stream: Duplex, rest: Buffer): void =>
       this.#giveBack(request, stream, rest)
@@ -172,13 +193,12 @@ function serializeHead({ method, url, httpVersion, rawHeaders }: IncomingMessage
 function answer(
   request: IncomingMessage,
   response: ServerResponse,
+  board: Board,
   path: string | undefined,
   stopping: boolean,
 ): void {
-  const requested = (request.url ?? '').split('?', 1)[0]
-  if (requested === '/healthz' && (request.method === 'GET' || request.method === 'HEAD')) {
-    return respond(response, 200, 'ok')
-  }
+  const requested = pathOf(request)
+  if (isReading(request) && answerProbe(requested, response, board)) return
   if (path !== undefined && requested !== path) return respond(response, 404, 'Not Found')
   response.setHeader('Upgrade', 'websocket')
   response.setHeader('Sec-WebSocket-Version', VERSION)
@@ -186,10 +206,4 @@ function answer(
   const ends = stopping || !response.shouldKeepAlive
   response.setHeader('Connection', ends ? 'Upgrade, close' : 'Upgrade')
   respond(response, 426, 'Upgrade Required: this is a WebSocket server')
-}
-
-function respond(response: ServerResponse, status: number, text: string): void {
-  response.statusCode = status
-  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
-  response.end(`${text}\n`)
 }

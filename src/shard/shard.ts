@@ -1,5 +1,6 @@
 import type { Socket as NetSocket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { getHeapStatistics } from 'node:v8'
 import { AddressSet } from '../address.js'
 import type { App } from '../app.js'
 import { ClientCounts } from '../client-counts.js'
@@ -10,26 +11,32 @@ import type { Environment } from '../connection/environment.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
-import { Counter, count, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../ledger.js'
+import { Counter, count, Histogram, Ledger, MAX_CONNECTIONS_PER_SHARD, observe } from '../ledger.js'
+import { createLog, createSink, type Log, type LogSink } from '../log.js'
 import type { ShardTask } from '../messages.js'
+import { monotonicMs } from '../monotonic.js'
 import type { ConnectionOptions } from '../options.js'
 import { Payloads } from '../protocol/payloads.js'
 import { type TcpHandle, takeHandle } from '../tcp-handle.js'
 import { loadApp } from './app-loader.js'
 import { closeDescriptor } from './descriptor.js'
 import { ShardHttp } from './http.js'
-import { createLog } from './log.js'
+import { spread } from './spread.js'
 import { findTransports, type OpenTransports, type SocketSource, type Transports } from './transports.js'
 
 /** What a deadline may be late, in milliseconds, unless the time-outs ask for better. */
 const MOST_TICK_MS = 100
 /** How long connections that were cut may take to say so, in milliseconds. */
 const CUT_MS = 1000
-/** How often the event-loop delay is written to the ledger, in milliseconds. */
-const LOOP_DELAY_INTERVAL_MS = 1000
+/** How often event-loop delay and heap are written to the ledger, in milliseconds. */
+const MEASURE_INTERVAL_MS = 1000
+/** Resolution of the event loop's monitor, in milliseconds, which it counts in. */
+const LOOP_RESOLUTION_MS = 20
 
 /** A started shard, as the thread that runs it sees it. */
 export interface RunningShard {
+  /** `sockets` that were accepted at `sentMs` (`monotonicMs`) have come here. */
+  countHandoff(sentMs: number, sockets: number): void
   /** Takes an accepted socket that nothing was read from. */
   adoptSocket(socket: NetSocket, admission: number): void
   /** As `adoptSocket`, for the handle of one that was accepted in this thread. */
@@ -37,23 +44,28 @@ export interface RunningShard {
   /** Takes a descriptor of an accepted socket; it is the shard's from here on. */
   adoptDescriptor(fd: number, admission: number): void
   /**
-   * Takes no more, closes all connections with `code`, waits for their end, at most `timeoutMs`, and cuts what is
-   * left.
+   * Takes no more, closes all connections with `code`, over `spreadMs` (0 by default), waits for their end, after that
+   * at most `timeoutMs`, and cuts what is left.
    */
-  stop(code: number, timeoutMs: number): Promise<void>
+  stop(code: number, timeoutMs: number, spreadMs?: number): Promise<void>
 }
 
 /**
  * Starts a shard in this thread: loads the application, then takes connections.
  *
+ * @param toLogger takes the log where `task.logTo` is `logger`
  * @throws whatever the application's module or its `start` throws
  */
-export async function startShard(task: Omit<ShardTask, 'port'>): Promise<RunningShard> {
-  const log = createLog(task.logLevel, `shard ${task.index}`)
+export async function startShard(
+  task: Omit<ShardTask, 'port'>,
+  toLogger: LogSink = () => {},
+): Promise<RunningShard> {
+  const sink = task.logTo === 'logger' ? toLogger : createSink(task.logTo)
+  const log = createLog(task.logLevel, { shard: task.index }, sink)
   const openTransports = await findTransports()
   const app = await loadApp(task.app, log)
   await app.start?.({ index: task.index, workers: task.workers })
-  return new Shard(task, app, openTransports)
+  return new Shard(task, app, openTransports, log)
 }
 
 class Shard implements RunningShard, Registry {
@@ -63,19 +75,21 @@ class Shard implements RunningShard, Registry {
   readonly #transports: Transports
   readonly #app: App<unknown>
   readonly #deadlines: Deadlines
-  readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 })
-  readonly #loopDelayTimer: NodeJS.Timeout
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+  readonly #measureTimer: NodeJS.Timeout
   /** Told when the last connection has ended. */
   #emptied: (() => void) | undefined
 
-  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports) {
+  constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports, log: Log) {
     const { options } = task
     const codec = new Codec(task.codecModule, MAX_CONNECTIONS_PER_SHARD)
-    const log = createLog(task.logLevel, `shard ${task.index}`)
     this.#app = app
     this.#ledger = new Ledger(task.ledger)
     this.#transports = openTransports(codec, this)
-    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log)
+    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log, {
+      board: task.board,
+      metricsPath: task.metricsPath,
+    })
     this.#deadlines = new Deadlines(tickMs(options))
     this.#environment = {
       app,
@@ -95,7 +109,12 @@ class Shard implements RunningShard, Registry {
       stopping: false,
     }
     this.#loopDelay.enable()
-    this.#loopDelayTimer = setInterval(() => this.#measureLoopDelay(), LOOP_DELAY_INTERVAL_MS).unref()
+    this.#measure()
+    this.#measureTimer = setInterval(() => this.#measure(), MEASURE_INTERVAL_MS).unref()
+  }
+
+  countHandoff(sentMs: number, sockets: number): void {
+    observe(this.#ledger.counters, Histogram.HANDOFF, (monotonicMs() - sentMs) / 1000, sockets)
   }
 
   adoptSocket(socket: NetSocket, admission: number): void {
@@ -106,7 +125,7 @@ class Shard implements RunningShard, Registry {
       // Most likely it ended on its way.
       socket.destroy()
       this.ended(admission)
-      this.#environment.log('debug', 'a socket could not be adopted', error)
+      this.#environment.log('debug', 'a socket could not be adopted', error, { event: 'socket.lost' })
     }
   }
 
@@ -123,16 +142,17 @@ class Shard implements RunningShard, Registry {
     } catch (error) {
       closeDescriptor(fd)
       this.ended(admission)
-      this.#environment.log('warn', 'a socket could not be adopted', error)
+      this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
     }
   }
 
-  async stop(code: number, timeoutMs: number): Promise<void> {
+  async stop(code: number, timeoutMs: number, spreadMs = 0): Promise<void> {
     const environment = this.#environment
     environment.stopping = true
     this.#http.stop()
     for (const opening of environment.openings) opening.stop()
-    for (const connection of environment.connections) connection.close(code)
+    const close = (connection: Connection): void => connection.close(code)
+    await spread([...environment.connections], spreadMs, close, () => this.#isEmpty)
     await this.#empty(timeoutMs)
     for (const opening of environment.openings) opening.terminate()
     for (const connection of environment.connections) connection.terminate()
@@ -142,7 +162,7 @@ class Shard implements RunningShard, Registry {
     await this.#app.stop?.()
     this.#deadlines.stop()
     this.#transports.close()
-    clearInterval(this.#loopDelayTimer)
+    clearInterval(this.#measureTimer)
     this.#loopDelay.disable()
   }
 
@@ -150,14 +170,17 @@ class Shard implements RunningShard, Registry {
   ended(admission: number): void {
     this.#count(Counter.ENDED)
     this.#ledger.release(admission)
+    if (this.#emptied !== undefined && this.#isEmpty) this.#emptied()
+  }
+
+  get #isEmpty(): boolean {
     const { counters } = this.#ledger
-    if (this.#emptied !== undefined && counters[Counter.ADOPTED] === counters[Counter.ENDED]) this.#emptied()
+    return counters[Counter.ADOPTED] === counters[Counter.ENDED]
   }
 
   /** Waits until there is no connection, but not longer than `timeoutMs`. */
   async #empty(timeoutMs: number): Promise<void> {
-    const { counters } = this.#environment
-    if (counters[Counter.ADOPTED] === counters[Counter.ENDED]) return
+    if (this.#isEmpty) return
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, timeoutMs)
       this.#emptied = () => {
@@ -177,12 +200,22 @@ class Shard implements RunningShard, Registry {
     count(this.#ledger.counters, counter)
   }
 
-  #measureLoopDelay(): void {
-    // The monitor counts its own timer's resolution in.
-    const meanMs = this.#loopDelay.mean / 1e6 - 20
-    this.#ledger.counters[Counter.LOOP_DELAY_MS] = Number.isNaN(meanMs) ? 0 : Math.max(0, meanMs)
-    this.#loopDelay.reset()
+  #measure(): void {
+    const { counters } = this.#ledger
+    const delay = this.#loopDelay
+    counters[Counter.LOOP_DELAY_MS] = lateness(delay.mean)
+    counters[Counter.LOOP_DELAY_MAX_MS] = delay.count === 0 ? 0 : lateness(delay.max)
+    delay.reset()
+    const heap = getHeapStatistics()
+    counters[Counter.HEAP_USED] = heap.used_heap_size
+    counters[Counter.HEAP_SIZE] = heap.total_heap_size
+    counters[Counter.HEAP_LIMIT] = heap.heap_size_limit
   }
+}
+
+/** Milliseconds, of what the event loop's monitor says, in nanoseconds; NaN when it has not looked yet. */
+function lateness(ns: number): number {
+  return Number.isNaN(ns) ? 0 : Math.max(0, ns / 1e6 - LOOP_RESOLUTION_MS)
 }
 
 /** Fine enough for the shortest time-out, coarse enough not to wake an idle machine. */

@@ -10,7 +10,10 @@ export default async function runShard(task: ShardTask): Promise<void> {
   const { port } = task
   let shard: RunningShard
   try {
-    shard = await startShard(task)
+    shard = await startShard(task, record => {
+      const error = record.error === undefined ? undefined : plain(record.error)
+      tell(port, { type: 'log', record: { ...record, error } })
+    })
   } catch (error) {
     tell(port, { type: 'failed', error: plain(error) })
     port.close()
@@ -20,11 +23,13 @@ export default async function runShard(task: ShardTask): Promise<void> {
     port.on('message', (message: ToShard) => {
       switch (message.type) {
         case 'socket':
+          shard.countHandoff(message.sentMs, 1)
           return shard.adoptSocket(message.socket, message.admission)
         case 'descriptors':
+          shard.countHandoff(message.sentMs, message.pairs.length / 2)
           return adoptAll(shard, message.pairs)
         case 'stop':
-          shard.stop(message.code, message.timeoutMs).then(resolve, reject)
+          shard.stop(message.code, message.timeoutMs, message.spreadMs).then(resolve, reject)
       }
     })
     tell(port, { type: 'ready' })

@@ -1,7 +1,7 @@
 // The package as a user gets it: packed, installed into a project of its own, imported, type-checked and started.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,6 +53,23 @@ const MISUSE = `import { defineApp, serve } from 'shardws'
 defineApp({ massage() {} })
 // @ts-expect-error the port is a number
 await serve({ port: 'http' })
+`
+
+const CODEC = `import { type Decoder, loadCodec, type Message, type ProtocolError } from 'shardws/codec'
+
+const codec = await loadCodec(fetch('/codec.wasm'))
+const decoder: Decoder = codec.createDecoder({ role: 'client', maxPayload: 1000 })
+export const texts: string[] = decoder
+  .push(new Uint8Array(2))
+  .flatMap((message: Message) => (message.type === 'text' ? [message.data] : []))
+const frames = codec.createDecoder({ role: 'server', messages: false }).push(new ArrayBuffer(0))
+export const opcodes = frames.map(frame => (frame.type === 'error' ? frame.error.closeCode : frame.opcode))
+export const error: ProtocolError | undefined = decoder.error
+new RTCPeerConnection().createDataChannel('x').send(codec.encodeMessage('hi', { role: 'client' }))
+// @ts-expect-error who sends must be said
+codec.encodeMessage('hi')
+// @ts-expect-error there is no such role
+codec.createDecoder({ role: 'proxy' })
 `
 
 const exec = promisify(execFile)
@@ -117,6 +134,41 @@ describe('the types', () => {
     await writeFile(join(project, 'misuse.ts'), MISUSE)
     expect(await run(process.execPath, tsc, '-p', '.')).toBe('')
   })
+})
+
+test('the types of shardws/codec need none of Node, and all of them are right', async () => {
+  const compilerOptions = {
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    target: 'es2022',
+    lib: ['es2022', 'dom'],
+    types: [],
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+    listFiles: true,
+  }
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['codec.ts'] }))
+  await writeFile(join(project, 'codec.ts'), CODEC)
+  const files = (await run(process.execPath, tsc, '-p', '.')).trim().split('\n')
+  expect(files.filter(file => file.includes('@types/node'))).toEqual([])
+  expect(files.filter(file => file.endsWith('shardws/dist/codec/index.d.ts'))).toHaveLength(1)
+})
+
+test('shardws/codec.wasm is where import.meta.resolve says, and is the one that is built in', async () => {
+  const script = `import { readFileSync } from 'node:fs'
+    import { loadCodec, loadCodecSync } from 'shardws/codec'
+    const bytes = readFileSync(new URL(import.meta.resolve('shardws/codec.wasm')))
+    const [item] = (await loadCodec(bytes)).createDecoder({ role: 'client' }).push(Uint8Array.of(0x81, 0))
+    console.log(item.type, loadCodecSync(bytes).arena.length)`
+  const output = await run(process.execPath, '--input-type=module', '-e', script)
+  expect(output).toBe('text 262144\n')
+})
+
+test('the codec of the README runs', async () => {
+  const readme = await readFile(join(root, 'README.md'), 'utf8')
+  const source = /```js\n(import \{ loadCodec[\s\S]*?)```/.exec(readme)?.[1] ?? ''
+  expect(await run(process.execPath, '--input-type=module', '-e', source)).toBe('text hi\n')
 })
 
 describe('the command', () => {

@@ -117,7 +117,9 @@ describe('a shard that fails with WebSocket connections', () => {
     await once(socket, 'open')
     socket.send('crash')
     await vi.waitFor(() => expect(output.stderr).toContain('RangeError: crashed on demand\n    at '), WAIT)
-    expect(output.stderr).toContain('shardws: shard 0 crashed: crashed on demand; another takes its place\n')
+    expect(output.stderr).toContain(
+      'shardws error: shard 0 crashed: crashed on demand; another takes its place: ',
+    )
     child.kill()
   })
 })

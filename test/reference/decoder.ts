@@ -1,3 +1,4 @@
+import { characters } from './frames.js'
 import { ReferenceUtf8 } from './utf8.js'
 
 /** A frame of which all came, or a control frame. `opcode` is that of its message. */
@@ -151,7 +152,7 @@ export class ReferenceDecoder {
       fin: this.#fin,
       start: this.#opcode !== 0,
       ascii: !control && message?.opcode === 1 && message.ascii,
-      payload: Buffer.from(this.#payload as number[]).toString('latin1'),
+      payload: characters(this.#payload as number[]),
     })
     if (!control && this.#fin) this.#message = undefined
     this.#header = []

@@ -80,6 +80,7 @@ export class Chromium {
 
   /** Opens a page; `evaluate` runs in it from then on. */
   async open(url: string): Promise<void> {
+    this.#sessionId = undefined
     const { targetId } = await this.#call('Target.createTarget', { url })
     const { sessionId } = await this.#call('Target.attachToTarget', { targetId, flatten: true })
     this.#sessionId = sessionId as string

@@ -8,7 +8,7 @@ export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
   limitMs = LIMIT_MS,
-): Promise<T> {
+): Promise<NonNullable<T>> {
   const end = performance.now() + limitMs
   for (;;) {
     const value = await condition()

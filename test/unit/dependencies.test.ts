@@ -10,7 +10,7 @@ const SRC = resolve(import.meta.dirname, '../../src')
 
 /** By folder of src/: the folders and the files beside them that it may import. */
 const ALLOWED: Record<string, readonly string[]> = {
-  codec: ['errors.ts'],
+  codec: ['errors.ts', 'rfc6455.ts'],
   handshake: ['address.ts', 'errors.ts', 'rfc6455.ts'],
   protocol: ['codec', 'errors.ts', 'rfc6455.ts'],
   connection: [
@@ -23,14 +23,17 @@ const ALLOWED: Record<string, readonly string[]> = {
     'app.ts',
     'errors.ts',
     'ledger.ts',
+    'log.ts',
     'options.ts',
     'rfc6455.ts',
     'socket.ts',
     'tcp-handle.ts',
   ],
+  operation: ['handshake', 'ledger.ts'],
   shard: [
     'codec',
     'connection',
+    'operation',
     'protocol',
     'address.ts',
     'client-counts.ts',
@@ -39,19 +42,24 @@ const ALLOWED: Record<string, readonly string[]> = {
     'built-in-app.ts',
     'errors.ts',
     'ledger.ts',
+    'log.ts',
     'messages.ts',
+    'monotonic.ts',
     'options.ts',
     'rfc6455.ts',
     'tcp-handle.ts',
   ],
   primary: [
     'codec',
+    'operation',
     'address.ts',
     'client-counts.ts',
     'client-key.ts',
     'errors.ts',
     'ledger.ts',
+    'log.ts',
     'messages.ts',
+    'monotonic.ts',
     'options.ts',
     'rfc6455.ts',
     'serve-options.ts',
@@ -61,6 +69,8 @@ const ALLOWED: Record<string, readonly string[]> = {
 
 /** Files that are what the rule leaves room for. */
 const EXCEPTIONS: Record<string, readonly string[]> = {
+  // What is published as shardws/codec has the parts of the handshake that know no request.
+  'codec/index.ts': ['handshake'],
   // One shard in the primary's thread, where sockets can't be handed over.
   'primary/local-shard.ts': ['shard'],
 }

@@ -3,8 +3,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defineApp } from '../../src/app.js'
+import { parseArguments } from '../../src/cli/arguments.js'
+import * as exported from '../../src/codec/index.js'
 import { frameError, PeerError } from '../../src/errors.js'
-import { MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
+import { createPrimaryCounters, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
+import { MAX_RECORDS_PER_SECOND } from '../../src/log.js'
+import { renderMetrics } from '../../src/operation/metrics.js'
 import { OPTIONS, type OptionRule } from '../../src/serve-options.js'
 
 const readme = readFileSync('README.md', 'utf8')
@@ -57,6 +61,9 @@ describe('the options in the README', () => {
     unixMode: 'umask',
     fd: 'none',
     trustProxy: 'none',
+    logger: 'none',
+    metricsPath: 'none',
+    adminPort: 'none',
     path: 'any',
     origins: 'any',
     protocols: 'none',
@@ -112,13 +119,48 @@ describe('the API', () => {
   })
 })
 
+describe('the codec', () => {
+  const codec = readFileSync('docs/codec.md', 'utf8')
+
+  test('has everything that is exported', () => {
+    const names = Object.keys(exported)
+    expect(names.length).toBeGreaterThan(10)
+    expect(names.filter(name => !new RegExp(`[\`. ]${name}\\b`).test(codec))).toEqual([])
+  })
+
+  test.each([
+    ['src/codec/decoding.ts', 'DecoderOptions', 'Decoding'],
+    ['src/codec/decoding.ts', 'Decoder', 'Decoding'],
+    ['src/codec/decoding.ts', 'Frame', 'Decoding'],
+    ['src/codec/decoding.ts', 'Violation', 'Decoding'],
+    ['src/codec/decoding.ts', 'CloseMessage', 'Decoding'],
+    ['src/codec/frame-codec.ts', 'EncodeOptions', 'Encoding'],
+    ['src/codec/frame-codec.ts', 'FrameFields', 'Encoding'],
+  ])('%s: every member of %s', (file, name, heading) => {
+    const text = section(codec, heading)
+    const names = members(file, name)
+    expect(names).not.toEqual([])
+    expect(names.filter(member => !new RegExp(`[\`{. ]${member}\\b`).test(text))).toEqual([])
+  })
+
+  test('has the methods of FrameCodec', () => {
+    const names = Object.getOwnPropertyNames(exported.FrameCodec.prototype).filter(
+      name => name !== 'constructor',
+    )
+    expect(names.filter(name => !codec.includes(`codec.${name}(`))).toEqual([])
+  })
+
+  test('is in the README in five lines', () => {
+    const source = section(readme, 'The codec in a browser').split('```')[1]
+    expect(source.trim().split('\n').slice(1)).toHaveLength(5)
+  })
+})
+const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'))
+
 describe('the error codes', () => {
   /** Not ours, not an error, or not told to anybody. The load generator has a help text of its own. */
   const OTHERS = /^ERR_(PARSE_ARGS|WORKER|HANDSHAKE|LOAD)_|^ERR_FRAME_NONE$/
 
-  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(name =>
-    name.endsWith('.ts'),
-  )
   const thrown = new Set(
     sources.flatMap(name =>
       Array.from(readFileSync(join('src', name), 'utf8').matchAll(/'(ERR_\w+)'/g), ([, code]) => code),
@@ -139,6 +181,50 @@ describe('the error codes', () => {
       expect(rows(faults).get(error.code)?.[0]).toBe(String(error.closeCode))
     },
   )
+})
+
+describe('the metrics in docs/operations.md', () => {
+  const names = (text: string) =>
+    [...new Set(text.match(/\b(?:shardws|process)_[a-z_]+(?=[`{ ])/g))].toSorted()
+
+  test('are those that there are', () => {
+    const rendered = renderMetrics({ primary: createPrimaryCounters(), shards: [new Ledger().counters] })
+    const operations = readFileSync('docs/operations.md', 'utf8')
+    const families = Array.from(rendered.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name)
+    expect(names(section(operations, 'Metrics'))).toEqual(families.toSorted())
+  })
+})
+
+describe('docs/operations.md', () => {
+  const operations = readFileSync('docs/operations.md', 'utf8')
+  const all = sources.map(name => readFileSync(join('src', name), 'utf8')).join('\n')
+
+  test('has every event of the log, and no others', () => {
+    const logged = Array.from(all.matchAll(/event: '([a-z.]+)'/g), ([, event]) => event)
+    const documented = [...rows(section(operations, 'Log')).keys()].flatMap(names => names.split(', '))
+    expect(new Set(documented)).toEqual(new Set(logged))
+  })
+
+  test('has every diagnostics channel, and no others', () => {
+    const channels = Array.from(all.matchAll(/channel\('(shardws:[a-z:]+)'\)/g), ([, name]) => name)
+    const documented = Array.from(operations.matchAll(/`(shardws:[a-z:]+)`/g), ([, name]) => name)
+    expect(documented.toSorted()).toEqual(channels.toSorted())
+  })
+
+  test('has a unit for systemd whose command line is right, and which waits long enough', () => {
+    const unit = readFileSync('deploy/shardws.service', 'utf8')
+    const words = /^ExecStart=\S+ \S+ (.*)$/m.exec(unit)?.[1].split(' ') ?? []
+    const command = parseArguments(words)
+    expect(command).toMatchObject({ kind: 'serve', options: { app: 'app.mjs' } })
+    const { closeSpreadMs = 0, stopTimeoutMs = OPTIONS.stopTimeoutMs.default } =
+      command.kind === 'serve' ? command.options : {}
+    const waits = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) * 1000
+    expect(waits).toBeGreaterThan(closeSpreadMs + stopTimeoutMs)
+  })
+
+  test('names the most lines of a second', () => {
+    expect(operations).toContain(`at most ${MAX_RECORDS_PER_SECOND} lines a second`)
+  })
 })
 
 describe('links', () => {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { parseArguments } from '../../../src/cli/arguments.js'
+import type { Flagless } from '../../../src/cli/flags.js'
 import { OptionError } from '../../../src/errors.js'
 import { OPTIONS, type OptionName, resolveOptions } from '../../../src/serve-options.js'
 
@@ -10,7 +11,7 @@ function options(...args: string[]): unknown {
 }
 
 /** A value of each option that is not its default, as a flag and as an option. */
-const SAMPLES: Record<Exclude<OptionName, 'app'>, [flag: string, text: string, value: unknown]> = {
+const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string, value: unknown]> = {
   port: ['--port', '0', 0],
   host: ['--host', '::1', '::1'],
   unix: ['--unix', '/run/x.sock', '/run/x.sock'],
@@ -22,13 +23,18 @@ const SAMPLES: Record<Exclude<OptionName, 'app'>, [flag: string, text: string, v
   maxConnections: ['--max-connections', '7', 7],
   maxConnectionsPerIp: ['--max-connections-per-ip', '8', 8],
   stopTimeoutMs: ['--stop-timeout-ms', '9', 9],
+  closeSpreadMs: ['--close-spread-ms', '33', 33],
   startTimeoutMs: ['--start-timeout-ms', '10', 10],
   logLevel: ['--log-level', 'debug', 'debug'],
+  logFormat: ['--log-format', 'json', 'json'],
   resourceLimits: [
     '--resource-limits',
     'maxOldGenerationSizeMb=64,stackSizeMb=4',
     { maxOldGenerationSizeMb: 64, stackSizeMb: 4 },
   ],
+  metricsPath: ['--metrics-path', '/metrics', '/metrics'],
+  adminPort: ['--admin-port', '9001', 9001],
+  adminHost: ['--admin-host', '::1', '::1'],
   path: ['--path', '/chat', '/chat'],
   origins: ['--origins', 'https://a.example, https://b.example', ['https://a.example', 'https://b.example']],
   protocols: ['--protocols', 'v2,v1', ['v2', 'v1']],
@@ -61,7 +67,9 @@ describe('flags', () => {
   })
 
   test('there is one for every option', () => {
-    expect(Object.keys(SAMPLES)).toEqual(Object.keys(OPTIONS).filter(name => name !== 'app'))
+    expect(Object.keys(SAMPLES)).toEqual(
+      Object.keys(OPTIONS).filter(name => name !== 'app' && name !== 'logger'),
+    )
   })
 
   test.each(Object.entries(SAMPLES))('%s', (name, [flag, text, value]) => {

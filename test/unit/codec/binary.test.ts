@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { CODEC_WASM } from '../../../src/codec/inlined.js'
 import { compileCodec } from '../../../src/codec/module.js'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -35,6 +36,10 @@ describe('codec.wasm', () => {
 
   it(`is not larger than ${MAX_SIZE} bytes`, () => {
     expect(readFileSync(SHIPPED).length).toBeLessThanOrEqual(MAX_SIZE)
+  })
+
+  it('is what shardws/codec has built in', () => {
+    expect(Buffer.from(CODEC_WASM, 'base64').compare(readFileSync(SHIPPED))).toBe(0)
   })
 
   it('uses SIMD: 128-bit loads, XORs, lookups', () => {

@@ -1,10 +1,46 @@
 import { describe, expect, it } from 'vitest'
+import { Histogram } from '../../../src/ledger.js'
 import { text } from '../../support/frames.js'
 import { framesOf, MemoryShard, turnEnd } from '../../support/memory-shard.js'
 import { pong } from '../../support/peer-frames.js'
 
 /** A tick of the test's wheel, and one more for the tick that was begun already. */
 const LATE_MS = 30
+
+describe('the round trip of a Ping', () => {
+  it('is measured once for each Ping, from when it is sent to its Pong', async () => {
+    const shard = new MemoryShard()
+    const { connection, transport } = shard.connect()
+    const measured = () => {
+      const { first, bounds } = Histogram.PING
+      const cells = shard.environment.counters.subarray(first, first + bounds.length + 2)
+      return { buckets: cells.slice(0, -1).join(' '), sum: cells[bounds.length + 1] }
+    }
+    // Nobody asked for it.
+    transport.feed(pong())
+    shard.pass(31_000)
+    await turnEnd()
+    expect(framesOf(transport)).toEqual(['ping'])
+    const sentMs = 30_020
+    const tookMs = shard.nowMs - sentMs
+    transport.feed(pong('another'))
+    expect(measured().sum).toBe(0)
+    transport.feed(pong())
+    transport.feed(pong())
+    expect(measured().buckets).toBe('0 0 0 0 0 0 0 0 0 1 0 0 0 0')
+    expect(measured().sum).toBeGreaterThan((tookMs - LATE_MS) / 1000)
+    expect(measured().sum).toBeLessThan((tookMs + LATE_MS) / 1000)
+
+    // While the application pauses it says nothing.
+    shard.pass(31_000)
+    connection.pause()
+    shard.pass(5000)
+    connection.resume()
+    await turnEnd()
+    transport.feed(pong())
+    expect(measured().buckets).toBe('0 0 0 0 0 0 0 0 0 1 0 0 0 0')
+  })
+})
 
 describe('a silent peer', () => {
   it('is pinged after 30 s and cut after 60 s', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { checkClose, parseClose, serializeClose } from '../../../src/codec/close.js'
 import { frameError, StateError } from '../../../src/errors.js'
-import { checkClose, parseClose, serializeClose } from '../../../src/protocol/close.js'
 import { isValidCloseCode } from '../../../src/rfc6455.js'
 import { frame, text } from '../../support/frames.js'
 import { binary, close, continuation, fragments, ping, pong } from '../../support/peer-frames.js'

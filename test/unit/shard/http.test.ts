@@ -2,6 +2,14 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { App } from '../../../src/app.js'
+import {
+  type Board,
+  Counter,
+  createPrimaryCounters,
+  Ledger,
+  Phase,
+  PrimaryCounter,
+} from '../../../src/ledger.js'
 import { ShardHttp } from '../../../src/shard/http.js'
 import { RawClient } from '../../raw-client.js'
 import { falsePromise } from '../../support/false-promise.js'
@@ -14,11 +22,19 @@ afterEach(() => {
 })
 
 /** A shard's HTTP, fed by a listener. */
-async function serve(app: App<unknown> = {}, path?: string, timeoutMs = 10_000) {
+async function serve(app: App<unknown> = {}, path?: string, timeoutMs = 10_000, metricsPath?: string) {
   const log: string[] = []
-  const http = new ShardHttp(app, path, timeoutMs, (level, line, error) => {
-    log.push(`${level} ${line}: ${String(error)}`)
-  })
+  const { counters } = new Ledger()
+  const board: Board = { primary: createPrimaryCounters(), shards: [counters] }
+  const http = new ShardHttp(
+    app,
+    path,
+    timeoutMs,
+    (level, line, error) => {
+      log.push(`${level} ${line}: ${String(error)}`)
+    },
+    { board, metricsPath },
+  )
   const ends: string[] = []
   const visit = { asksForOther: false, end: (bytes: Buffer) => void ends.push(bytes.toString('latin1')) }
   const server: Server = createServer(socket => http.serve(socket, visit))
@@ -28,7 +44,7 @@ async function serve(app: App<unknown> = {}, path?: string, timeoutMs = 10_000) 
     server.close()
     http.destroy()
   })
-  return { http, log, ends, port: (server.address() as AddressInfo).port }
+  return { http, log, ends, board, port: (server.address() as AddressInfo).port }
 }
 
 const request = (line: string, ...headers: string[]): string =>
@@ -65,6 +81,55 @@ describe('HTTP without an http hook', () => {
     await client.receive('\r\n\r\nok\n')
     expect(client.received).toMatch(/^HTTP\/1.1 426 .*HTTP\/1.1 200 /s)
     client.destroy()
+  })
+})
+
+describe('what operators ask for', () => {
+  async function ask(port: number, line: string): Promise<string> {
+    const client = await RawClient.connect(port)
+    client.send(request(`${line} HTTP/1.1`, 'Connection: close'))
+    await client.closed
+    return client.received
+  }
+
+  it('/readyz follows the server', async () => {
+    const { port, board } = await serve()
+    const answers: string[] = []
+    const look = async () => {
+      const [, status, text] =
+        /^HTTP\/1.1 (\d+) .*\r\n\r\n(.*)\n$/s.exec(await ask(port, 'GET /readyz')) ?? []
+      answers.push(`${status} ${text}`)
+    }
+    await look()
+    board.primary[PrimaryCounter.PHASE] = Phase.SERVING
+    await look()
+    board.shards[0][Counter.READY] = 1
+    await look()
+    board.primary[PrimaryCounter.PHASE] = Phase.STOPPING
+    await look()
+    expect(answers).toEqual([
+      '503 the server starts',
+      '503 no shard is ready',
+      '200 ready',
+      '503 the server stops',
+    ])
+  })
+
+  it('the metrics are at the path that was asked for, before the application', async () => {
+    const app: App<unknown> = { http: (_, response) => void response.end('mine') }
+    const { port } = await serve(app, undefined, undefined, '/stats')
+    expect(await ask(port, 'GET /stats?x=1')).toMatch(
+      /^HTTP\/1.1 200 .*Content-Type: text\/plain; version=0\.0\.4; charset=utf-8\r\n.*\n# TYPE shardws_ready gauge\n/s,
+    )
+    expect(await ask(port, 'POST /stats')).toMatch(/mine$/)
+    for (const path of ['/metrics', '/readyz', '/healthz', '/stats/']) {
+      expect(await ask(port, `GET ${path}`)).toMatch(/mine$/)
+    }
+  })
+
+  it('nothing tells the metrics when nobody asked for them', async () => {
+    const { port } = await serve()
+    expect(await ask(port, 'GET /metrics')).toMatch(/^HTTP\/1.1 426 /)
   })
 })
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { compileCodec } from '../../../src/codec/module.js'
-import { Counter, Ledger } from '../../../src/ledger.js'
+import { Counter, createPrimaryCounters, Ledger } from '../../../src/ledger.js'
 import type { ConnectionOptions } from '../../../src/options.js'
 import { resolveOptions } from '../../../src/serve-options.js'
 import { type RunningShard, startShard } from '../../../src/shard/shard.js'
@@ -41,8 +41,11 @@ async function start(app = APP, options: Partial<ConnectionOptions> = {}) {
     options: { ...resolveOptions({}).connection, ...options },
     logLevel: 'silent',
     clients: undefined,
+    logTo: 'text',
     codecModule: compileCodec(),
     ledger: ledger.memory,
+    board: { primary: createPrimaryCounters(), shards: [ledger.counters] },
+    metricsPath: undefined,
   })
   let admission = 0
   const adopt = (socket: Socket): void => shard.adoptSocket(socket, admission++)

@@ -12,18 +12,24 @@ export interface CloseStatus {
 
 const NO_STATUS: CloseStatus = { code: CloseCode.NO_STATUS, reason: '' }
 
+const UTF8 = /* @__PURE__ */ new TextEncoder()
+
 /** Reads a payload that the codec has validated: its length, its code and its UTF-8 are right. */
-export function parseClose(payload: Buffer): CloseStatus {
+export function parseClose(payload: Uint8Array): CloseStatus {
   if (payload.length < 2) return NO_STATUS
-  return { code: payload.readUInt16BE(0), reason: payload.toString('utf8', 2) }
+  const reason =
+    payload.length === 2 ? '' : new TextDecoder('utf-8', { ignoreBOM: true }).decode(payload.subarray(2))
+  return { code: (payload[0] << 8) | payload[1], reason }
 }
 
 /** The payload for `code`; an empty one for 1005. */
-export function serializeClose(code: number, reason: string): Buffer {
-  if (code === CloseCode.NO_STATUS) return Buffer.alloc(0)
-  const payload = Buffer.allocUnsafe(2 + Buffer.byteLength(reason))
-  payload.writeUInt16BE(code, 0)
-  payload.write(reason, 2)
+export function serializeClose(code: number, reason: string): Uint8Array<ArrayBuffer> {
+  if (code === CloseCode.NO_STATUS) return new Uint8Array()
+  const text = reason === '' ? undefined : UTF8.encode(reason)
+  const payload = new Uint8Array(2 + (text?.length ?? 0))
+  payload[0] = code >>> 8
+  payload[1] = code
+  if (text !== undefined) payload.set(text, 2)
   return payload
 }
 
@@ -39,7 +45,7 @@ export function checkClose(code: number, reason: string): void {
       `${String(code)} must not be sent as a close code; use 1000-1003, 1007-1014 or 3000-4999`,
     )
   }
-  if (typeof reason !== 'string' || Buffer.byteLength(reason) > MAX_CLOSE_REASON) {
+  if (typeof reason !== 'string' || (reason !== '' && UTF8.encode(reason).length > MAX_CLOSE_REASON)) {
     throw new StateError(
       'ERR_CLOSE_REASON',
       `a close reason is a string of at most ${MAX_CLOSE_REASON} bytes of UTF-8`,

@@ -1,0 +1,81 @@
+import type { PeerError } from '../errors.js'
+import type { Role } from './role.js'
+
+/** How a decoder reads. Only `role` must be given. */
+export interface DecoderOptions {
+  /** What the local end is: a server takes masked frames only, a client unmasked ones only (RFC 6455 5.1). */
+  readonly role: Role
+  /** Bytes of a message, 0 to 536,870,888; over it LimitError, close 1009. Default 1,048,576. */
+  readonly maxPayload?: number
+  /** Frames of a message, 1 to 2^32 - 1; over it LimitError, close 1008. Default 1,048,576. */
+  readonly maxFragments?: number
+  /** Whole messages (true, the default), or every frame as it was on the wire (false). */
+  readonly messages?: boolean
+}
+
+/** A text message, its fragments joined. */
+export interface TextMessage {
+  readonly type: 'text'
+  readonly data: string
+}
+
+/** A binary message, its fragments joined, in an ArrayBuffer of its own. */
+export interface BinaryMessage {
+  readonly type: 'binary'
+  readonly data: Uint8Array<ArrayBuffer>
+}
+
+/** A Ping, to be answered with a Pong of the same payload (RFC 6455 5.5.3), or a Pong. */
+export interface PingPong {
+  readonly type: 'ping' | 'pong'
+  /** 0 to 125 bytes, in an ArrayBuffer of their own. */
+  readonly data: Uint8Array<ArrayBuffer>
+}
+
+/** A Close frame: nothing that follows it is decoded (RFC 6455 5.5.1). */
+export interface CloseMessage {
+  readonly type: 'close'
+  /** 1005 where the frame had none (RFC 6455 7.1.5). */
+  readonly code: number
+  readonly reason: string
+}
+
+/** What ends a stream that breaks a rule; nothing after it is decoded. Answer with a Close of `error.closeCode`. */
+export interface Violation {
+  readonly type: 'error'
+  /** A ProtocolError, an InvalidTextError or a LimitError. */
+  readonly error: PeerError
+  /** Which byte of the stream decided it, counted from 0. */
+  readonly offset: number
+}
+
+export type Message = TextMessage | BinaryMessage | PingPong | CloseMessage | Violation
+
+/** A frame as it was on the wire (RFC 6455 5.2), but unmasked. */
+export interface Frame {
+  readonly type: 'frame'
+  /** 0 for a continuation. */
+  readonly opcode: number
+  readonly fin: boolean
+  /** Unmasked, in an ArrayBuffer of its own. Text may end inside of a character where `fin` is false. */
+  readonly payload: Uint8Array<ArrayBuffer>
+  /** Which byte of the stream is its first, counted from 0. */
+  readonly offset: number
+  /** Bytes of its header, 2 to 14; the last four are the masking key where `masked`. */
+  readonly headerLength: number
+  readonly masked: boolean
+}
+
+/** One direction of a connection. It holds nothing that would have to be given back. */
+export interface Decoder<Item = Message> {
+  /**
+   * What the next bytes of the stream complete, in order; a peer's violation comes as the last item and is never
+   * thrown. After it, and in messages after a Close, there is nothing more.
+   *
+   * @param chunk any number of bytes. They are not changed, unless they lie in the codec's `arena`
+   * @throws StateError (`ERR_CODEC_BYTES`) when it is no ArrayBuffer nor a view of one
+   */
+  push(chunk: ArrayBuffer | ArrayBufferView): Item[]
+  /** The violation that ended the stream. */
+  readonly error: PeerError | undefined
+}

@@ -1,0 +1,172 @@
+import { REFUSAL_REASONS } from '../handshake/refusals.js'
+import {
+  type Board,
+  CLOSE_CODES,
+  Counter,
+  DENIALS,
+  Histogram,
+  type HistogramCells,
+  Phase,
+  PrimaryCounter,
+} from '../ledger.js'
+import { Exposition } from './exposition.js'
+
+type Counters = Board['shards'][number]
+
+/** A family with one sample for each shard. */
+interface ShardFamily {
+  readonly name: string
+  readonly type: 'counter' | 'gauge'
+  readonly help: string
+  readonly value: (counters: Counters) => number
+}
+
+function counter(name: string, index: number, help: string): ShardFamily {
+  return { name, type: 'counter', help, value: counters => counters[index] }
+}
+
+function gauge(name: string, value: (counters: Counters) => number, help: string): ShardFamily {
+  return { name, type: 'gauge', help, value }
+}
+
+/** The end is read before the beginning, which may go on meanwhile: there are never fewer than none. */
+function present(began: number, ended: number): (counters: Counters) => number {
+  return counters => {
+    const gone = counters[ended]
+    return Math.max(0, counters[began] - gone)
+  }
+}
+
+const SHARD_FAMILIES: readonly ShardFamily[] = [
+  gauge('shardws_shard_ready', c => c[Counter.READY], 'Whether the shard takes connections.'),
+  counter('shardws_shard_crashes_total', Counter.CRASHES, 'Ends of the shard that nobody asked for.'),
+  counter('shardws_shard_restarts_total', Counter.RESTARTS, 'Starts of the shard after such an end.'),
+  gauge(
+    'shardws_sockets',
+    present(Counter.ADOPTED, Counter.ENDED),
+    'TCP connections that the shard holds: WebSocket, opening handshakes and HTTP.',
+  ),
+  counter('shardws_sockets_adopted_total', Counter.ADOPTED, 'TCP connections handed to the shard.'),
+  gauge('shardws_connections', present(Counter.OPENED, Counter.CLOSED), 'Open WebSocket connections.'),
+  counter('shardws_connections_opened_total', Counter.OPENED, 'WebSocket connections opened.'),
+  counter(
+    'shardws_http_connections_total',
+    Counter.HTTP,
+    'Connections whose first request was no WebSocket upgrade.',
+  ),
+  counter('shardws_messages_received_total', Counter.MESSAGES_IN, 'Messages delivered to the application.'),
+  counter('shardws_messages_sent_total', Counter.MESSAGES_OUT, 'Messages that send accepted.'),
+  counter('shardws_messages_dropped_total', Counter.DROPPED, 'Messages that send did not accept.'),
+  counter(
+    'shardws_pongs_skipped_total',
+    Counter.PONGS_SKIPPED,
+    'Pings of clients that do not read, answered by a later Pong.',
+  ),
+  counter('shardws_received_bytes_total', Counter.BYTES_IN, 'Bytes of frames and handshakes received.'),
+  counter(
+    'shardws_sent_bytes_total',
+    Counter.BYTES_OUT,
+    'Bytes of frames and handshakes accepted for sending.',
+  ),
+  gauge(
+    'shardws_send_queue_bytes',
+    c => c[Counter.SEND_QUEUE],
+    'Bytes that wait for clients that do not read.',
+  ),
+  gauge(
+    'shardws_event_loop_delay_mean_seconds',
+    c => c[Counter.LOOP_DELAY_MS] / 1000,
+    'What the event loop of the shard was late by, mean of the last second.',
+  ),
+  gauge(
+    'shardws_event_loop_delay_max_seconds',
+    c => c[Counter.LOOP_DELAY_MAX_MS] / 1000,
+    'What the event loop of the shard was late by, most of the last second.',
+  ),
+  gauge('shardws_heap_used_bytes', c => c[Counter.HEAP_USED], "Bytes in use of the shard's heap."),
+  gauge('shardws_heap_size_bytes', c => c[Counter.HEAP_SIZE], "Bytes reserved for the shard's heap."),
+  gauge('shardws_heap_limit_bytes', c => c[Counter.HEAP_LIMIT], "Bytes that the shard's heap may come to."),
+]
+
+/**
+ * All metrics of a server in the text format of Prometheus. Any thread may ask: nobody is waited for.
+ */
+export function renderMetrics({ primary, shards }: Board): string {
+  const text = new Exposition()
+  text
+    .begin('shardws_ready', 'gauge', 'Whether the server takes connections.')
+    .sample(primary[PrimaryCounter.PHASE] === Phase.SERVING && anyReady(shards) ? 1 : 0)
+    .begin(
+      'shardws_connections_accepted_total',
+      'counter',
+      'TCP connections accepted, the refused ones included.',
+    )
+    .sample(primary[PrimaryCounter.ACCEPTED])
+    .begin(
+      'shardws_accept_errors_total',
+      'counter',
+      'TCP connections that the system could not give to the process.',
+    )
+    .sample(primary[PrimaryCounter.ACCEPT_ERRORS])
+    .begin(
+      'shardws_connections_refused_total',
+      'counter',
+      'TCP connections closed as soon as they were accepted.',
+    )
+  for (const [index, denial] of DENIALS.entries()) {
+    text.sample(primary[PrimaryCounter.DENIED + index], { reason: snakeCase(denial) })
+  }
+  for (const { name, type, help, value } of SHARD_FAMILIES) {
+    text.begin(name, type, help)
+    for (const [shard, counters] of shards.entries()) text.sample(value(counters), { shard })
+  }
+  text.begin('shardws_handshakes_refused_total', 'counter', 'Opening requests refused.')
+  for (const [index, reason] of REFUSAL_REASONS.entries()) {
+    text.sample(sum(shards, Counter.REFUSALS + index), { reason })
+  }
+  text.begin('shardws_connections_closed_total', 'counter', 'WebSocket connections closed.')
+  for (const [index, code] of CLOSE_CODES.entries()) {
+    text.sample(sum(shards, Counter.CLOSES + index), { code })
+  }
+  histogram(
+    text.begin('shardws_ping_round_trip_seconds', 'histogram', 'From a Ping to an idle client to its Pong.'),
+    shards,
+    Histogram.PING,
+  )
+  histogram(
+    text.begin(
+      'shardws_handoff_seconds',
+      'histogram',
+      'From accepting a connection to its coming to the shard.',
+    ),
+    shards,
+    Histogram.HANDOFF,
+  )
+  const { user, system } = process.cpuUsage()
+  return text
+    .begin('process_cpu_seconds_total', 'counter', 'User and system CPU time spent, of all threads.')
+    .sample((user + system) / 1e6)
+    .begin('process_resident_memory_bytes', 'gauge', 'Resident memory size.')
+    .sample(process.memoryUsage.rss())
+    .begin('process_start_time_seconds', 'gauge', 'When the server was started, since the Unix epoch.')
+    .sample(primary[PrimaryCounter.STARTED_AT])
+    .toString()
+}
+
+/** Whether a shard takes connections. */
+export function anyReady(shards: Board['shards']): boolean {
+  return shards.some(counters => counters[Counter.READY] === 1)
+}
+
+function sum(shards: Board['shards'], index: number): number {
+  return shards.reduce((total, counters) => total + counters[index], 0)
+}
+
+function histogram(text: Exposition, shards: Board['shards'], { first, bounds }: HistogramCells): void {
+  const counts = Array.from({ length: bounds.length + 1 }, (_, bucket) => sum(shards, first + bucket))
+  text.histogram(bounds, counts, sum(shards, first + bounds.length + 1))
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+}
