@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { constants } from 'node:os'
+import { takeActivatedFd } from './cli/activation.js'
 import { type Command, parseArguments } from './cli/arguments.js'
 import { helpText } from './cli/help.js'
 import { syntaxFault } from './cli/syntax.js'
@@ -60,7 +61,8 @@ async function run(options: ServeOptions): Promise<void> {
 
 async function start(options: ServeOptions): Promise<Server> {
   try {
-    return await serve(options)
+    const fd = options.fd ?? takeActivatedFd(process.env, process.pid)
+    return await serve({ ...options, fd })
   } catch (error) {
     if (error instanceof OptionError) return fail(error.message, CANNOT_START)
     if (error instanceof ShardError) return fail(withPlace(error, options.app), CANNOT_START)
@@ -89,7 +91,8 @@ function reloadTls(server: Server): void {
 }
 
 function url(server: Server, scheme: 'ws' | 'wss'): string {
-  return `${scheme}://${authority(server.address() as AddressInfo)}`
+  const address = server.address() as AddressInfo
+  return address.family === 'Unix' ? `unix:${address.address}` : `${scheme}://${authority(address)}`
 }
 
 function authority({ address, port, family }: AddressInfo): string {

@@ -24,6 +24,9 @@ export interface DeflateOptions {
   maxContexts: number
 }
 
+/** The header in which a trusted proxy says who the client is. */
+export type ForwardedHeader = 'x-forwarded-for' | 'forwarded' | 'none'
+
 /** What one connection may do: the part of the options that every shard gets. */
 export interface ConnectionOptions {
   /** Only upgrades of this path are accepted, others are 404; default: any path. */
@@ -32,6 +35,15 @@ export interface ConnectionOptions {
   origins: readonly string[] | undefined
   /** Subprotocols the server speaks; the first that the client offers is chosen. */
   protocols: readonly string[]
+  /**
+   * The proxies whose word about who the client is counts: addresses, networks (`10.0.0.0/8`), and `unix` for whoever
+   * connects to a Unix domain socket. Default: none.
+   */
+  trustProxy: readonly string[]
+  /** The header that these proxies write; no other is looked at. Default `x-forwarded-for`. */
+  trustProxyHeader: ForwardedHeader
+  /** Connections begin with a PROXY header; those that are not from `trustProxy` are closed. Default false. */
+  proxyProtocol: boolean
   /** Bytes of the opening request's head; over it 431. 128 to 65536, default 16384. */
   maxHeaderBytes: number
   /** Header lines of the opening request; over it 431. 1 to 2000, default 100. */

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import type { ResourceLimits } from 'node:worker_threads'
+import { isValidNetwork } from './address.js'
 import { OptionError } from './errors.js'
 import type { Logger } from './log.js'
 import type { Balance, ConnectionOptions, DeflateOptions, LogLevel } from './options.js'
@@ -15,6 +16,18 @@ export interface PrimaryOptions {
   port: number
   /** Address to listen at. Default `0.0.0.0`: every IPv4 address of the machine; `::` for IPv6 too. */
   host: string
+  /**
+   * Path of a Unix domain socket to listen at, instead of `host` and `port`. One that a killed server left behind is
+   * replaced; it is removed when the server closes. Default: none.
+   */
+  unix: string | undefined
+  /** Permissions of the Unix domain socket, in octal: `660`. Default: what the process' umask leaves. */
+  unixMode: string | undefined
+  /**
+   * A descriptor that listens already, such as 3 from systemd (`sd_listen_fds(3)`), instead of all of the above. 0 to
+   * 2^31 - 1, default: none.
+   */
+  fd: number | undefined
   /** Connections that the kernel keeps until they are accepted. 1 to 65535, default 1000. */
   backlog: number
   /** Shards, each a thread. 1 to 1024, default `os.availableParallelism()`. */
@@ -87,6 +100,9 @@ export type OptionRule =
 const MAX_INT32 = 2 ** 31 - 1
 const DAY_MS = 86_400_000
 
+/** What a path of a Unix domain socket may have: `sun_path` of unix(7) with its end; macOS has four less. */
+const MOST_UNIX_BYTES = process.platform === 'linux' ? 107 : 103
+
 /** Token of RFC 9110 5.6.2, which a subprotocol's name is (RFC 6455 4.1). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
@@ -123,6 +139,24 @@ const DEFLATE_RANGES = new Map<string, readonly [min: number, max: number]>([
 export const OPTIONS = {
   port: integer(9000, 0, 65_535, 'TCP port; 0 for any free one'),
   host: other('0.0.0.0', 'a host name or address', isNonEmptyString, 'address to listen at'),
+  unix: other(
+    undefined,
+    `the path of a Unix domain socket, ${MOST_UNIX_BYTES} bytes at most`,
+    value => isNonEmptyString(value) && Buffer.byteLength(value as string) <= MOST_UNIX_BYTES,
+    'Unix domain socket to listen at, instead of host and port',
+  ),
+  unixMode: other(
+    undefined,
+    'permissions in octal, such as 660',
+    value => typeof value === 'string' && /^0?[0-7]{3}$/.test(value),
+    'its permissions',
+  ),
+  fd: other(
+    undefined,
+    'the number of a descriptor',
+    value => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_INT32,
+    'descriptor of a socket that listens already, instead of host and port',
+  ),
   backlog: integer(1000, 1, 65_535, 'connections the kernel keeps until they are accepted'),
   workers: integer(availableParallelism(), 1, 1024, 'shards, each a thread'),
   app: other(
@@ -193,6 +227,23 @@ export const OPTIONS = {
       isStrings(value) && value.every(name => TOKEN.test(name)) && new Set(value).size === value.length,
     'subprotocols the server speaks',
   ),
+  trustProxy: other(
+    [],
+    "a list of IP addresses, networks such as 10.0.0.0/8, and 'unix'",
+    value => isStrings(value) && value.every(isValidNetwork),
+    'proxies that may say who the client is; none by default',
+  ),
+  trustProxyHeader: choice(
+    'x-forwarded-for',
+    ['x-forwarded-for', 'forwarded', 'none'],
+    'the header in which they do',
+  ),
+  proxyProtocol: other(
+    false,
+    'true or false',
+    value => typeof value === 'boolean',
+    'whether connections begin with a PROXY header, from proxies that are trusted',
+  ),
   maxHeaderBytes: integer(16_384, 128, 65_536, "bytes of the opening request's head"),
   maxHeaderLines: integer(100, 1, 2000, 'header lines of the opening request'),
   perMessageDeflate: other(
@@ -252,8 +303,21 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     if (value !== undefined) check(name, value)
     values[name] = value ?? OPTIONS[name].default
   }
-  const { app, port, host, backlog, workers, tls, balance, logLevel, resourceLimits, ...rest } =
-    values as unknown as PrimaryOptions & ConnectionOptions
+  const {
+    app,
+    port,
+    host,
+    unix,
+    unixMode,
+    fd,
+    backlog,
+    workers,
+    tls,
+    balance,
+    logLevel,
+    resourceLimits,
+    ...rest
+  } = values as unknown as PrimaryOptions & ConnectionOptions
   if (tls !== undefined) checkTlsOptions(tls)
   const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = rest
   const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
@@ -262,6 +326,9 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     app: app === undefined ? undefined : appUrl(app),
     port,
     host,
+    unix,
+    unixMode,
+    fd,
     backlog,
     workers,
     tls,
@@ -283,6 +350,7 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
       // They are sent to threads as they are now.
       origins: connection.origins && [...connection.origins],
       protocols: [...connection.protocols],
+      trustProxy: [...connection.trustProxy],
       perMessageDeflate: deflate === false ? undefined : deflateOptions(deflate === true ? {} : deflate),
     },
   }
@@ -291,6 +359,20 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
 function deflateOptions(given: Loose<DeflateOptions>): DeflateOptions {
   const values = Object.entries(given).filter(([, value]) => value !== undefined)
   return { ...DEFLATE_DEFAULTS, ...Object.fromEntries(values) }
+}
+
+/**
+ * Checks what options say together.
+ *
+ * @throws OptionError (`ERR_OPTION`)
+ */
+export function checkTogether({ connection }: ResolvedOptions): void {
+  if (connection.proxyProtocol && connection.trustProxy.length === 0) {
+    throw new OptionError(
+      'ERR_OPTION',
+      "proxyProtocol needs trustProxy, the addresses of the proxies: with it everybody else's connections are closed",
+    )
+  }
 }
 
 /** What an option may be, in words: `1 to 1024`, `close or drop`. */

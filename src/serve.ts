@@ -1,5 +1,5 @@
 import { Server } from './primary/server.js'
-import { resolveOptions, type ServeOptions } from './serve-options.js'
+import { checkTogether, resolveOptions, type ServeOptions } from './serve-options.js'
 
 /**
  * Starts a server: its shards first, then it listens.
@@ -10,5 +10,7 @@ import { resolveOptions, type ServeOptions } from './serve-options.js'
  *   its `cause` is the original error
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
-  return Server.start(resolveOptions(options))
+  const resolved = resolveOptions(options)
+  checkTogether(resolved)
+  return Server.start(resolved)
 }

@@ -28,8 +28,8 @@ export interface TcpHandle {
   /** Sends FIN once everything is written. @returns 0, 1 when it is sent, or an error number */
   shutdown(request: ShutdownRequest): number
   close(done: (this: TcpHandle) => void): void
-  /** @returns 0, or an error number when there is no peer (any more) */
-  getpeername(into: Peer): number
+  /** @returns 0, or an error number when there is no peer (any more). Handles of Unix domain sockets have none */
+  getpeername?(into: Peer): number
 }
 
 /** Who is at the other end. */
@@ -57,9 +57,9 @@ type HandleClass = new (type: number) => TcpHandle & { open(fd: number): number 
 /** The handle's type: a connection, not a listener. */
 const SOCKET = 0
 
-/** Whether there is a peer: false after a reset, true when the peer has sent FIN. */
+/** Whether there is a peer: false after a reset, true when the peer has sent FIN. Of Unix domain sockets always true. */
 export function isConnected(handle: TcpHandle): boolean {
-  return handle.getpeername({}) === 0
+  return handle.getpeername === undefined || handle.getpeername({}) === 0
 }
 
 const METHODS = ['useUserBuffer', 'readStart', 'readStop', 'shutdown', 'close', 'getpeername'] as const
@@ -67,7 +67,7 @@ const METHODS = ['useUserBuffer', 'readStart', 'readStop', 'shutdown', 'close', 
 /** The class of handles of which everything was found, so that it is looked for once. */
 let known: unknown
 
-/** Whether everything of `TcpHandle` is there. */
+/** Whether everything of `TcpHandle` is there, as it is not in handles of Unix domain sockets. */
 export function isTcpHandle(handle: TcpHandle): boolean {
   if (handle.constructor === known) return handle.fd >= 0
   const isWhole =

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -14,6 +14,13 @@ export const counterparts = {
   chromium: { reason: 'Chromium is not installed', debianPackage: 'chromium' },
   pythonWebsockets: { reason: 'websockets for Python is not installed', debianPackage: 'python3-websockets' },
   promtool: { reason: 'promtool is not installed', debianPackage: 'prometheus' },
+  haproxy: { reason: 'HAProxy is not installed', debianPackage: 'haproxy' },
+  nginx: { reason: 'nginx is not installed', debianPackage: 'nginx-light' },
+  nginxStream: {
+    reason: 'the stream module of nginx is not installed',
+    debianPackage: 'libnginx-mod-stream',
+  },
+  systemd: { reason: 'systemd-socket-activate is not installed', debianPackage: 'systemd' },
 } as const satisfies Record<string, Counterpart>
 
 /** Installs every counterpart, on Debian and its relatives. */
@@ -30,22 +37,31 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Path of the Chromium to test with, undefined where there is none. */
-export function chromiumPath(): string | undefined {
-  return inPath('chromium')
-}
-
-/** Path of Prometheus' tool that checks metrics, undefined where there is none. */
-export function promtool(): string | undefined {
-  return inPath('promtool')
-}
-
-function inPath(name: string): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
+function find(name: string, ...elsewhere: string[]): string | undefined {
+  return [...(process.env.PATH ?? '').split(delimiter), ...elsewhere]
     .map(directory => join(directory, name))
     .find(isExecutable)
 }
+
+/** Path of the Chromium to test with, undefined where there is none. */
+export const chromiumPath = (): string | undefined => find('chromium')
+
+/** Path of HAProxy, undefined where there is none. */
+export const haproxyPath = (): string | undefined => find('haproxy', '/usr/sbin')
+
+/** Path of nginx, undefined where there is none. */
+export const nginxPath = (): string | undefined => find('nginx', '/usr/sbin')
+
+/** Path of the module with which nginx passes TCP on, undefined where there is none. */
+export function nginxStreamModule(): string | undefined {
+  return ['/usr/lib/nginx/modules/ngx_stream_module.so'].find(path => existsSync(path))
+}
+
+/** Path of the program that starts another as systemd does when the first client connects, undefined where there is none. */
+export const socketActivate = (): string | undefined => find('systemd-socket-activate')
+
+/** Path of Prometheus' tool that checks metrics, undefined where there is none. */
+export const promtool = (): string | undefined => find('promtool')
 
 /** A program that bench/package.json brings for this platform, or one in PATH; undefined where there is neither. */
 function program(name: string, installed: string): string | undefined {

@@ -39,7 +39,7 @@ export class EpollTransport {
   index = 0
   serial = 0
   #loop
-  #admission
+  admission
   /**
    * Negative from the moment the transport ends: the number is somebody else's as soon as it is closed, so that it is
    * forgotten first. Every use of it is in this file.
@@ -63,7 +63,7 @@ export class EpollTransport {
     this.owner = owner
     this.#loop = loop
     this.#fd = fd
-    this.#admission = admission
+    this.admission = admission
     loop.add(this, fd, EPOLLIN)
   }
 
@@ -129,9 +129,17 @@ export class EpollTransport {
     const loop = this.#loop
     const fd = this.#leave()
     const socket = new Socket({ fd, allowHalfOpen: true })
-    socket.on('close', () => loop.registry.ended(this.#admission))
+    socket.on('close', () => loop.registry.ended(this.admission))
     socket.unshift(bytes)
     return socket
+  }
+
+  secure() {
+    return false
+  }
+
+  reattach() {
+    throw new Error('this experiment has no WebSocket after HTTP on one connection')
   }
 
   destroy() {
@@ -149,7 +157,7 @@ export class EpollTransport {
   /** @internal the loop's: `destroy` was called before */
   tellEnd() {
     this.owner.closed()
-    this.#loop.registry.ended(this.#admission)
+    this.#loop.registry.ended(this.admission)
   }
 
   /** @internal the thread ends, and nobody is to be told */

@@ -36,12 +36,21 @@ const LIST: Form = {
 /** The options that are neither numbers nor choices. */
 const FORMS: Record<Exclude<OtherName, Flagless>, Form> = {
   host: word('<address>'),
+  unix: word('<path>'),
+  unixMode: word('<mode>'),
+  fd: INTEGER,
   metricsPath: word('</path>'),
   adminPort: INTEGER,
   adminHost: word('<address>'),
   path: word('</path>'),
   origins: LIST,
   protocols: LIST,
+  trustProxy: LIST,
+  proxyProtocol: {
+    placeholder: '<true|false>',
+    isList: false,
+    parse: ([text]) => (text === 'true' || text === 'false' ? text === 'true' : text),
+  },
   perMessageDeflate: {
     placeholder: '[a=n,...]',
     value: /^(?:true|false)$|^[A-Za-z]+=/,

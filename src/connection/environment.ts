@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream'
+import type { AddressSet } from '../address.js'
 import type { App } from '../app.js'
+import type { ClientCounts } from '../client-counts.js'
 import type { Codec } from '../codec/codec.js'
 import type { Log } from '../log.js'
 import type { ConnectionOptions } from '../options.js'
@@ -14,6 +16,10 @@ import type { Turn } from './turn.js'
 export interface Environment {
   readonly app: App<unknown>
   readonly options: ConnectionOptions
+  /** Proxies whose word about who the client is counts. */
+  readonly trusted: AddressSet
+  /** Counts of clients behind these; undefined where there is no limit to them. */
+  readonly clients: ClientCounts | undefined
   readonly codec: Codec
   readonly payloads: Payloads
   /** Where the option `perMessageDeflate` is set. */
@@ -36,5 +42,17 @@ export interface Environment {
 
 /** Takes the connections that do not speak WebSocket. */
 export interface HttpEndpoint {
-  serve(stream: Duplex): void
+  serve(stream: Duplex, visit: HttpVisit): void
+}
+
+/** A connection's stay at HTTP. */
+export interface HttpVisit {
+  /** Its first request asks for another protocol than WebSocket, which a server may ignore (RFC 9110 7.8). */
+  readonly asksForOther: boolean
+  /**
+   * Gives the connection back when a later request is not for HTTP: all answers to those before it are written.
+   *
+   * @param bytes from that request on, as far as they have come
+   */
+  end(bytes: Buffer): void
 }

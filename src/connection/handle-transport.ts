@@ -8,7 +8,7 @@ import {
   writePartsToHandle,
   writeToHandle,
 } from '../tcp-handle.js'
-import { type Registry, type SocketReader, SocketTransport } from './socket-transport.js'
+import { type Registry, retakeHandle, type SocketReader, SocketTransport } from './socket-transport.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 const TRANSPORT = Symbol('transport')
@@ -131,8 +131,17 @@ export class HandleTransport implements Transport {
     this.#handle.close(onClosed)
   }
 
+  /** It is not. */
+  secure(): boolean {
+    return false
+  }
+
   detach(bytes: Buffer): Socket {
     return this.#succeed().detach(bytes)
+  }
+
+  reattach(stream: Socket, owner: TransportOwner): HandleTransport {
+    return new HandleTransport(retakeHandle(stream), this.#reader, owner, this.admission, this.#registry)
   }
 
   /** @internal The handle has read into the arena, or has come to the end. */
@@ -181,7 +190,7 @@ export class HandleTransport implements Transport {
     // Kept, since it can't be asked for when the connection has ended.
     if (this.#peerFacts !== undefined) return this.#peerFacts
     const peer: Peer = {}
-    if (this.#destroyed || this.#handle.getpeername(peer) !== 0) return {}
+    if (this.#destroyed || this.#handle.getpeername?.(peer) !== 0) return {}
     this.#peerFacts = peer
     return peer
   }

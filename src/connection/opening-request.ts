@@ -1,4 +1,5 @@
 import type { RequestHeaders, TlsFacts, UpgradeRequest } from '../app.js'
+import type { Endpoint } from '../handshake/forwarded.js'
 import type { Request } from '../handshake/request.js'
 import type { Transport } from './transport.js'
 
@@ -10,12 +11,20 @@ export class OpeningRequest implements UpgradeRequest {
   readonly protocols: readonly string[]
   readonly #request: Request
   readonly #transport: Transport
+  /** What a proxy says of it. */
+  readonly #client: Endpoint | undefined
   #abort: AbortController | undefined
   #aborted = false
 
-  constructor(request: Request, transport: Transport, protocols: readonly string[]) {
+  constructor(
+    request: Request,
+    transport: Transport,
+    protocols: readonly string[],
+    client: Endpoint | undefined,
+  ) {
     this.#request = request
     this.#transport = transport
+    this.#client = client
     this.protocols = protocols
   }
 
@@ -28,11 +37,11 @@ export class OpeningRequest implements UpgradeRequest {
   }
 
   get remoteAddress(): string {
-    return this.#transport.remoteAddress
+    return this.#client?.address ?? this.#transport.remoteAddress
   }
 
   get remotePort(): number {
-    return this.#transport.remotePort
+    return this.#client?.port ?? this.#transport.remotePort
   }
 
   get tls(): TlsFacts | undefined {

@@ -1,17 +1,22 @@
+import type { Duplex } from 'node:stream'
 import type { Acceptance, Refusal, UpgradeDecision } from '../app.js'
 import { type HandshakeError, StateError } from '../errors.js'
 import { negotiateDeflate } from '../handshake/deflate.js'
+import type { Endpoint } from '../handshake/forwarded.js'
 import { HeadReader } from '../handshake/head.js'
+import { ProxyHeaderReader } from '../handshake/proxy-header.js'
 import { handshakeError, refusalIndex } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
+import { clientOf, isWithinLimit } from './client.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
 import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
+import { nameClient, takeRead } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
 import { Outbox } from './outbox.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -20,6 +25,8 @@ import type { Transport, TransportOwner } from './transport.js'
 const MOST_EARLY_BYTES = 64 * 1024
 
 const Stage = {
+  /** The PROXY header is coming in. */
+  ANNOUNCED: -1,
   /** The request head is coming in. */
   READING: 0,
   /** The `upgrade` hook is pending. */
@@ -49,12 +56,17 @@ export class Opening extends Timed implements TransportOwner {
   readonly #reader: HeadReader
   /** A byte of the request has come. */
   #begun = false
+  /** Whether it is the connection's first request: HTTP has not had the connection yet. */
+  #isFirst = true
   #stage: number = Stage.READING
   #decision: Decision | undefined
   /** Of a refusal only. */
   #outbox: Outbox | undefined
   #method: string | undefined
   #peerEnded = false
+  #proxyHeader: ProxyHeaderReader | undefined
+  /** The client, where a proxy has said who it is. */
+  #client: Endpoint | undefined
 
   constructor(environment: Environment) {
     super()
@@ -63,9 +75,21 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   begin(transport: Transport): void {
+    const { deadlines, openings, options } = this.#environment
     this.#transport = transport
-    this.#environment.openings.add(this)
-    this.#environment.deadlines.set(this, this.#environment.options.handshakeTimeoutMs)
+    openings.add(this)
+    deadlines.set(this, options.handshakeTimeoutMs)
+    if (options.proxyProtocol) this.#expectProxyHeader(transport)
+  }
+
+  /** As `begin`, for a connection that HTTP gives back; `client` is what a PROXY header has said. */
+  beginAgain(transport: Transport, client: Endpoint | undefined): void {
+    const { deadlines, openings, options } = this.#environment
+    this.#isFirst = false
+    this.#transport = transport
+    this.#client = client
+    openings.add(this)
+    deadlines.set(this, options.handshakeTimeoutMs)
   }
 
   /** The shard stops: who has not begun to ask is not waited for. The others are answered. */
@@ -83,6 +107,8 @@ export class Opening extends Timed implements TransportOwner {
     switch (this.#stage) {
       case Stage.READING:
         return this.#read(start, start + length)
+      case Stage.ANNOUNCED:
+        return this.#readProxyHeader(start, start + length)
       case Stage.DECIDING:
         return this.#keepEarly(start, start + length)
       default:
@@ -93,7 +119,7 @@ export class Opening extends Timed implements TransportOwner {
   receiveEnd(): void {
     this.#peerEnded = true
     // Half a request will never be a whole one; a refusal is still written to its end.
-    if (this.#stage === Stage.READING) this.#transport?.destroy()
+    if (this.#stage <= Stage.READING) this.#transport?.destroy()
   }
 
   written(): void {
@@ -117,12 +143,49 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   expire(): void {
-    if (this.#stage === Stage.REFUSED) {
+    // Who has not got as far as HTTP gets no response of it.
+    if (this.#stage === Stage.REFUSED || this.#stage === Stage.ANNOUNCED) {
       this.#transport?.destroy()
       return
     }
     this.#decision?.request.abort()
     this.#refuse(handshakeError('ERR_HANDSHAKE_TIMEOUT'))
+  }
+
+  /** Nobody but a trusted proxy may say who the client is, and it must. */
+  #expectProxyHeader(transport: Transport): void {
+    const { counters, log, trusted } = this.#environment
+    const { remoteAddress } = transport
+    if (trusted.has(remoteAddress)) {
+      this.#stage = Stage.ANNOUNCED
+      this.#proxyHeader = new ProxyHeaderReader()
+      return
+    }
+    this.#stage = Stage.REFUSED
+    count(counters, Counter.REFUSED)
+    log('debug', `refused: ${remoteAddress} is not in trustProxy`)
+    transport.destroy()
+  }
+
+  #readProxyHeader(start: number, end: number): void {
+    const { codec, counters, log } = this.#environment
+    const reader = this.#proxyHeader as ProxyHeaderReader
+    const at = reader.read(codec.memory, start, end)
+    if (at < 0) {
+      this.#countIn(end - start)
+      if (!reader.failed) return
+      this.#stage = Stage.REFUSED
+      count(counters, Counter.REFUSED)
+      log('debug', 'refused: no PROXY header')
+      this.#transport?.destroy()
+      return
+    }
+    this.#countIn(at - start)
+    this.#client = reader.source
+    this.#proxyHeader = undefined
+    this.#stage = Stage.READING
+    const isEncrypted = this.#transport?.secure(codec.memory.subarray(at, end)) === true
+    if (!isEncrypted && at < end) this.#read(at, end)
   }
 
   #read(start: number, end: number): void {
@@ -139,16 +202,25 @@ export class Opening extends Timed implements TransportOwner {
     const request = new Request(reader.head)
     this.#method = request.method
     const upgrade = examine(request, options)
-    if (upgrade === undefined) return this.#giveToHttp(reader.head, at, end)
+    if (upgrade === undefined) {
+      // No resource of ours can be tunnelled through (RFC 9110 9.3.6), and Node cuts such a connection without a word.
+      if (request.method === 'CONNECT') return this.#refuse(handshakeError('ERR_HANDSHAKE_CONNECT'))
+      return this.#giveToHttp(request, at, end)
+    }
     if (upgrade instanceof Error) return this.#refuse(upgrade)
     if (stopping) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
+    const client = clientOf(request, this.#environment, this.#transport as Transport, this.#client)
+    if (client instanceof Error) return this.#refuse(client)
+    this.#client = client
+    if (!isWithinLimit(client, this.#environment, this.#transport as Transport))
+      return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_MANY'))
     this.#ask(upgrade, request, at, end)
   }
 
   /** Asks the application, if it wants to be asked. `at` to `end` are frames that came with the head. */
   #ask(upgrade: Upgrade, request: Request, at: number, end: number): void {
     const { app } = this.#environment
-    const facts = new OpeningRequest(request, this.#transport as Transport, upgrade.protocols)
+    const facts = new OpeningRequest(request, this.#transport as Transport, upgrade.protocols, this.#client)
     if (app.upgrade === undefined) return this.#accept(upgrade, facts, undefined, at, end)
     let decision: UpgradeDecision<unknown> | Promise<UpgradeDecision<unknown>>
     try {
@@ -253,13 +325,22 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   /** Not a WebSocket request: HTTP gets the connection with all its bytes. */
-  #giveToHttp(head: string, at: number, end: number): void {
-    const { codec, counters, http } = this.#environment
+  #giveToHttp(request: Request, at: number, end: number): void {
+    const environment = this.#environment
     const transport = this.#transport as Transport
-    const bytes = Buffer.concat([Buffer.from(head, 'latin1'), codec.memory.subarray(at, end)])
+    const bytes = Buffer.concat([
+      Buffer.from(request.head, 'latin1'),
+      environment.codec.memory.subarray(at, end),
+    ])
     this.#leave()
-    count(counters, Counter.HTTP)
-    http.serve(transport.detach(bytes))
+    if (this.#isFirst) count(environment.counters, Counter.HTTP)
+    const client = this.#client
+    const stream = transport.detach(bytes)
+    if (client !== undefined) nameClient(stream, client)
+    environment.http.serve(stream, {
+      asksForOther: request.get('upgrade') !== undefined,
+      end: rest => reopen(environment, transport, stream, client, rest),
+    })
   }
 
   #hookFailed(error: unknown): void {
@@ -316,5 +397,26 @@ export class Opening extends Timed implements TransportOwner {
 
   #countIn(length: number): void {
     count(this.#environment.counters, Counter.BYTES_IN, length)
+  }
+}
+
+/** HTTP has come to a request that is not for it. `bytes` are what it has read from there on. */
+function reopen(
+  environment: Environment,
+  transport: Transport,
+  stream: Duplex,
+  client: Endpoint | undefined,
+  bytes: Buffer,
+): void {
+  const { codec } = environment
+  const all = Buffer.concat([bytes, ...takeRead(stream)])
+  const opening = new Opening(environment)
+  const reattached = transport.reattach(stream, opening)
+  opening.beginAgain(reattached, client)
+  const { length } = codec.readArena
+  for (let at = 0; at < all.length; at += length) {
+    const piece = all.subarray(at, at + length)
+    codec.readArena.set(piece)
+    reattached.owner.receive(piece.length)
   }
 }

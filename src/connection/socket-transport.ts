@@ -1,4 +1,5 @@
 import { type OnReadOpts, Socket } from 'node:net'
+import { UNIX } from '../address.js'
 import {
   ENDED,
   handleOf,
@@ -42,6 +43,8 @@ export class SocketTransport implements Transport {
   readonly #arena: Uint8Array
   /** Descriptors are there to be written to: not so on Windows, where everything goes through the write queue. */
   readonly #isDirect: boolean
+  /** A Unix domain socket: its peer has no address. */
+  readonly #isUnix: boolean
   #ended = false
 
   #onWritten: ((error?: Error | null) => void) | undefined
@@ -64,6 +67,7 @@ export class SocketTransport implements Transport {
     this.#registry = registry
     this.#arena = reader.buffer
     this.#isDirect = handle.fd >= 0
+    this.#isUnix = handle.getpeername === undefined
     const options = { handle, allowHalfOpen: true, onread: reader }
     const socket = new Socket(options)
     this.#socket = socket
@@ -74,7 +78,7 @@ export class SocketTransport implements Transport {
   }
 
   get remoteAddress(): string {
-    return this.#socket.remoteAddress ?? ''
+    return this.#isUnix ? UNIX : (this.#socket.remoteAddress ?? '')
   }
 
   get remotePort(): number {
@@ -129,6 +133,11 @@ export class SocketTransport implements Transport {
     this.#socket.destroy()
   }
 
+  /** It is not. */
+  secure(): boolean {
+    return false
+  }
+
   detach(bytes: Buffer): Socket {
     const old = this.#socket
     old.pause()
@@ -144,6 +153,11 @@ export class SocketTransport implements Transport {
     return socket
   }
 
+  reattach(stream: Socket, owner: TransportOwner): SocketTransport {
+    const reader = { buffer: this.#arena, callback: onBytes }
+    return new SocketTransport(retakeHandle(stream), reader, owner, this.admission, this.#registry)
+  }
+
   /** @internal */
   ended(): void {
     this.#registry.ended(this.admission)
@@ -154,6 +168,17 @@ export class SocketTransport implements Transport {
     this.#socket.destroy()
     return 0
   }
+}
+
+/** Takes the handle out of a socket that `detach` made. */
+export function retakeHandle(socket: Socket): TcpHandle {
+  // That it closes now is not the end of the connection.
+  socket.removeAllListeners()
+  // Stops the handle, and has it know that it was stopped: else the next socket would not start it.
+  socket.pause()
+  const handle = takeHandle(socket)
+  socket.destroy()
+  return handle
 }
 
 function onBytes(this: Socket, length: number): boolean {

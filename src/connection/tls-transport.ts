@@ -1,5 +1,7 @@
 import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { UNIX } from '../address.js'
 import type { TlsFacts } from '../app.js'
 import { Counter, count } from '../ledger.js'
 import { handleOf, isConnected, type TcpHandle } from '../tcp-handle.js'
@@ -41,11 +43,15 @@ export class TlsTransport implements Transport {
   readonly #arena: Uint8Array
   readonly #registry: Registry
   readonly #counters: Float64Array
+  /** A Unix domain socket: its peer has no address. */
+  readonly #isUnix: boolean
   /** Once the TLS handshake is over. */
   #stream: TLSSocket | undefined
   #facts: TlsFacts | undefined
   #paused = false
   #detached = false
+  /** Begins TLS; undefined once that has happened. */
+  #onSecure: (() => void) | undefined
   /** Of a chunk longer than the arena: what was not received yet. */
   #rest: Buffer | undefined
   /** Writes that TLS has not reported as done. */
@@ -55,7 +61,10 @@ export class TlsTransport implements Transport {
   #later = false
   #onWritten: ((error?: Error | null) => void) | undefined
 
-  /** @param admission number of the connection, for `registry` */
+  /**
+   * @param admission number of the connection, for `registry`
+   * @param onSecure where something comes before TLS that the owner receives as it is: called when it is over
+   */
   constructor(
     handle: TcpHandle,
     arena: Uint8Array,
@@ -63,24 +72,28 @@ export class TlsTransport implements Transport {
     admission: number,
     registry: Registry,
     counters: Float64Array,
+    onSecure?: () => void,
   ) {
     this.owner = owner
     this.admission = admission
     this.#arena = arena
     this.#registry = registry
     this.#counters = counters
+    this.#isUnix = handle.getpeername === undefined
+    this.#onSecure = onSecure
     // TLS reads from the handle: the socket itself must not. Half a handshake will never be a whole one, so that only
     // what follows may be half-open.
-    const options = { handle, allowHalfOpen: false, manualStart: true }
+    const options = { handle, allowHalfOpen: false, manualStart: onSecure === undefined }
     const socket: TransportSocket = new Socket(options)
     socket[TRANSPORT] = this
     socket.on('error', onError)
     socket.on('close', onClose)
+    if (onSecure !== undefined) socket.on('data', onData)
     this.socket = socket
   }
 
   get remoteAddress(): string {
-    return this.socket.remoteAddress ?? ''
+    return this.#isUnix ? UNIX : (this.socket.remoteAddress ?? '')
   }
 
   get remotePort(): number {
@@ -97,9 +110,7 @@ export class TlsTransport implements Transport {
     this.#facts = facts
     ;(stream as TransportSocket)[TRANSPORT] = this
     stream.allowHalfOpen = true
-    stream.on('data', onData)
-    stream.on('end', onEnd)
-    stream.on('error', onError)
+    this.#listen(stream)
     if (this.#paused) stream.pause()
   }
 
@@ -162,7 +173,29 @@ export class TlsTransport implements Transport {
     return stream
   }
 
-  /** @internal The stream has decrypted something. */
+  /** Of the stream itself: the handle is TLS's. */
+  reattach(_stream: Duplex, owner: TransportOwner): TlsTransport {
+    this.owner = owner
+    this.#detached = false
+    this.#rest = undefined
+    this.#listen(this.#stream as TLSSocket)
+    this.resume()
+    return this
+  }
+
+  secure(rest: Uint8Array): boolean {
+    const begin = this.#onSecure
+    if (begin === undefined) return true
+    this.#onSecure = undefined
+    const { socket } = this
+    socket.off('data', onData)
+    socket.pause()
+    if (rest.length > 0) socket.unshift(Buffer.from(rest))
+    begin()
+    return true
+  }
+
+  /** @internal The stream has decrypted something, or what comes before TLS is here. */
   read(chunk: Buffer): void {
     const most = this.#arena.length
     let left = chunk
@@ -183,7 +216,8 @@ export class TlsTransport implements Transport {
 
   /** @internal The socket is closed. */
   closed(): void {
-    if (this.#stream === undefined && this.socket.bytesRead > 0) {
+    const isHandshake = this.#stream === undefined && this.#onSecure === undefined
+    if (isHandshake && this.socket.bytesRead > 0) {
       count(this.#counters, Counter.TLS_FAILED)
     }
     if (!this.#detached) this.owner.closed()
@@ -197,6 +231,12 @@ export class TlsTransport implements Transport {
   #isIdle(): boolean {
     if (this.#stream === undefined) this.socket.destroy()
     return this.#writes === 0 && this.#stream?.destroyed === false
+  }
+
+  #listen(stream: TLSSocket): void {
+    stream.on('data', onData)
+    stream.on('end', onEnd)
+    stream.on('error', onError)
   }
 
   /** @returns how many of `length` bytes that are offered TLS has had already */

@@ -11,6 +11,8 @@ import type { TlsFacts } from '../app.js'
 export interface Transport {
   /** Who is told what happens; changes hands once, from the opening handshake to the connection. */
   owner: TransportOwner
+  /** The number under which the primary counts the connection. */
+  readonly admission: number
   readonly remoteAddress: string
   readonly remotePort: number
   /** Known from the first `receive` on; undefined without TLS. */
@@ -36,10 +38,21 @@ export interface Transport {
   /** Sends FIN after what is being written; reading goes on. */
   end(): void
   /**
+   * What is not encrypted is read, a PROXY header; `rest` has come with it.
+   *
+   * @returns whether the rest is the transport's, which begins with TLS; else it is the owner's
+   */
+  secure(rest: Uint8Array): boolean
+  /**
    * Gives the connection up to an ordinary stream, from which `bytes` are read first; no method of the transport may
-   * be called after.
+   * be called after but `reattach`.
    */
   detach(bytes: Buffer): Duplex
+  /**
+   * Takes the connection back from the stream that `detach` gave: with nothing left to write, and everything read that
+   * it holds. The stream is an empty shell then.
+   */
+  reattach(stream: Duplex, owner: TransportOwner): Transport
   /** Releases everything at once. `owner.closed()` follows, unless it was called before. */
   destroy(): void
 }

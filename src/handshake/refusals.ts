@@ -41,6 +41,11 @@ const REFUSALS = {
     text: 'the method of a WebSocket upgrade is GET (RFC 6455 4.2.1)',
     headers: { Allow: 'GET' },
   },
+  ERR_HANDSHAKE_CONNECT: {
+    status: 405,
+    text: 'the server is no proxy: there is no CONNECT (RFC 9110 9.3.6)',
+    headers: { Allow: 'GET' },
+  },
   ERR_HANDSHAKE_HTTP_VERSION: { status: 400, text: 'a WebSocket upgrade needs HTTP/1.1 (RFC 6455 4.2.1)' },
   ERR_HANDSHAKE_TARGET: {
     status: 400,
@@ -67,12 +72,17 @@ const REFUSALS = {
     status: 400,
     text: 'Sec-WebSocket-Protocol is not a list of different tokens (RFC 6455 4.1)',
   },
+  ERR_HANDSHAKE_FORWARDED: {
+    status: 400,
+    text: 'the header in which the proxy says who the client is cannot be read (RFC 7239 4)',
+  },
   ERR_HANDSHAKE_PATH: { status: 404, text: 'there is no WebSocket at this path' },
   ERR_HANDSHAKE_ORIGIN: { status: 403, text: 'the origin is not allowed (RFC 6455 4.2.2)' },
 
   // What happens to the connection meanwhile: src/connection/.
   ERR_HANDSHAKE_TIMEOUT: { status: 408, text: 'the opening handshake took too long' },
   ERR_HANDSHAKE_HOOK: { status: 500, text: 'the server failed to decide about the request' },
+  ERR_HANDSHAKE_TOO_MANY: { status: 429, text: 'the client has as many connections as it may have' },
   ERR_HANDSHAKE_OVERLOADED: { status: 503, text: 'the server has no room for another connection' },
 } as const satisfies Record<string, RefusalFacts>
 

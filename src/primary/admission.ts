@@ -1,3 +1,5 @@
+import type { ClientCounts } from '../client-counts.js'
+
 /** The limit that keeps a connection out. */
 export type Denial = 'maxConnections' | 'maxConnectionsPerIp'
 
@@ -10,6 +12,7 @@ const NOBODY = -1
 export class Admission {
   readonly #maxConnections: number
   readonly #maxPerKey: number
+  readonly #clients: ClientCounts | undefined
   /** Numbers given back. */
   readonly #free: number[] = []
   /** By number: the shard that holds it, or NOBODY. */
@@ -18,8 +21,12 @@ export class Admission {
   readonly #keys: string[] = []
   readonly #perKey = new Map<string, number>()
 
-  /** @param maxPerKey 0 for no limit */
-  constructor(maxConnections: number, maxPerKey: number) {
+  /**
+   * @param maxPerKey 0 for no limit; the empty key never has one
+   * @param clients where shards count clients that the primary does not see
+   */
+  constructor(maxConnections: number, maxPerKey: number, clients?: ClientCounts) {
+    this.#clients = clients
     this.#maxConnections = maxConnections
     this.#maxPerKey = maxPerKey
   }
@@ -32,7 +39,9 @@ export class Admission {
   /** @returns why a client may not have one more connection, undefined if it may */
   denial(key: string): Denial | undefined {
     if (this.held >= this.#maxConnections) return 'maxConnections'
-    if (this.#maxPerKey > 0 && (this.#perKey.get(key) ?? 0) >= this.#maxPerKey) return 'maxConnectionsPerIp'
+    if (key !== '' && this.#maxPerKey > 0 && (this.#perKey.get(key) ?? 0) >= this.#maxPerKey) {
+      return 'maxConnectionsPerIp'
+    }
     return undefined
   }
 
@@ -60,6 +69,7 @@ export class Admission {
     if (this.#holder[number] !== shard) return false
     this.#holder[number] = NOBODY
     this.#free.push(number)
+    this.#clients?.give(number)
     if (this.#maxPerKey > 0) {
       const key = this.#keys[number]
       const count = (this.#perKey.get(key) as number) - 1

@@ -69,7 +69,14 @@ function missing(way: HandoffWay): never {
 }
 
 function transferWay(): OpenLine | undefined {
-  return canTransferSockets() ? port => new TransferLine(port) : undefined
+  return canTransferSockets() ? openTransferLine : undefined
+}
+
+const openTransferLine: OpenLine = port => new TransferLine(port)
+
+/** Whether Unix domain sockets get to shards, too: Node transfers those of TCP only (24.21, 26.10). */
+export function passesUnix(openLine: OpenLine | undefined): boolean {
+  return openLine !== openTransferLine
 }
 
 /** A socket without a handle cannot be transferred; what is said about it tells whether others can. */

@@ -1,7 +1,11 @@
+import { randomInt } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { AddressSet, UNIX } from '../address.js'
+import { ClientCounts } from '../client-counts.js'
+import { clientKey } from '../client-key.js'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError } from '../errors.js'
 import {
@@ -10,6 +14,7 @@ import {
   createPrimaryCounters,
   DENIALS,
   Ledger,
+  MAX_CONNECTIONS_PER_SHARD,
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
@@ -21,8 +26,7 @@ import { checkTlsOptions, type TlsOptions } from '../tls-options.js'
 import type { Admin } from './admin.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
-import { clientKey } from './client-key.js'
-import { findHandoff, type HandoffWay } from './handoff.js'
+import { findHandoff, type HandoffWay, passesUnix } from './handoff.js'
 import { listen } from './listen.js'
 import type { ShardLauncher } from './shard-process.js'
 import { ShardSlot, type ShardStats, type Traffic } from './shard-slot.js'
@@ -109,6 +113,7 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #admission: Admission
   readonly #balance: Balancer
   readonly #needsKey: boolean
+  readonly #trusted: AddressSet
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
   readonly #log: Log
@@ -126,13 +131,15 @@ export class Server extends EventEmitter<ServerEvents> {
     admin: Admin | undefined,
     log: Log,
     backoff: Backoff,
+    clients: ClientCounts | undefined,
   ) {
     super()
     this.#options = options
     this.#launcher = launcher
     this.#tls = options.tls
-    this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp)
+    this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp, clients)
     this.#balance = createBalancer(options.balance)
+    this.#trusted = new AddressSet(options.connection.trustProxy)
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
     this.#counters = board.primary
     this.#admin = admin
@@ -154,6 +161,7 @@ export class Server extends EventEmitter<ServerEvents> {
     const tls = options.tls && readTls(options.tls)
     const openLine = await findHandoff(parts.handoff)
     const workers = openLine === undefined ? 1 : options.workers
+    const clients = createClientCounts(options, workers)
     const ledgers = Array.from({ length: workers }, () => new Ledger())
     const board: Board = { primary: createPrimaryCounters(), shards: ledgers.map(({ counters }) => counters) }
     board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
@@ -169,6 +177,7 @@ export class Server extends EventEmitter<ServerEvents> {
       metricsPath: options.metricsPath,
       logLevel: options.logLevel,
       tls,
+      clients: clients?.facts,
       logTo: options.logger === undefined ? options.logFormat : 'logger',
       codecModule: compileCodec(),
     }
@@ -186,7 +195,16 @@ export class Server extends EventEmitter<ServerEvents> {
         sink,
       )
     }
-    const server = new Server(options, launcher, ledgers, board, admin, log, parts.backoff ?? BACKOFF)
+    const server = new Server(
+      options,
+      launcher,
+      ledgers,
+      board,
+      admin,
+      log,
+      parts.backoff ?? BACKOFF,
+      clients,
+    )
     try {
       await server.#supervisor.start()
     } catch (error) {
@@ -194,7 +212,9 @@ export class Server extends EventEmitter<ServerEvents> {
       throw error
     }
     try {
-      await server.#listen()
+      const address = await server.#listen()
+      if (address.family === 'Unix' && !passesUnix(openLine)) throw noWayForUnix()
+      server.#announce(address)
     } catch (error) {
       await server.close()
       throw error
@@ -202,7 +222,10 @@ export class Server extends EventEmitter<ServerEvents> {
     return server
   }
 
-  /** The address and port in use; null once the server does not listen any more. */
+  /**
+   * The address and port in use, or the path of a Unix domain socket, with port 0 and family `Unix`; null once the
+   * server does not listen any more.
+   */
   address(): AddressInfo | null {
     return this.#closed === undefined ? (this.#address ?? null) : null
   }
@@ -282,23 +305,33 @@ export class Server extends EventEmitter<ServerEvents> {
     this.emit('close')
   }
 
-  async #listen(): Promise<void> {
-    const { port, host, backlog } = this.#options
+  async #listen(): Promise<AddressInfo> {
+    const { port, host, unix, unixMode, fd, backlog } = this.#options
     const listener = await listen({
       port,
       host,
+      unix,
+      unixMode,
+      fd,
       backlog,
       onHandle: handle => this.#accept(handle),
       onAcceptError: () => count(this.#counters, PrimaryCounter.ACCEPT_ERRORS),
     })
     this.#listener = listener
-    this.#address = listener.address() as AddressInfo
+    const address = listener.address()
+    // Of a Unix domain socket that came as a descriptor Node does not know the path.
+    const isUnix = typeof address === 'string' || address === null
+    this.#address = isUnix ? { address: address ?? '', port: 0, family: 'Unix' } : address
+    return this.#address
+  }
+
+  #announce({ address, port, family }: AddressInfo): void {
     this.#counters[PrimaryCounter.PHASE] = Phase.SERVING
-    const { address } = this.#address
-    this.#log('info', `listening on ${address} port ${this.#address.port}`, undefined, {
+    const place = family === 'Unix' ? address || 'a Unix domain socket' : `${address} port ${port}`
+    this.#log('info', `listening on ${place}`, undefined, {
       event: 'server.listening',
       address,
-      port: this.#address.port,
+      port,
       shards: this.#slots.length,
     })
   }
@@ -308,13 +341,14 @@ export class Server extends EventEmitter<ServerEvents> {
     for (const slot of this.#slots) slot.takeReleased()
     let key = ''
     if (this.#needsKey) {
-      const peer: Peer = {}
-      if (handle.getpeername(peer) !== 0 || peer.address === undefined) {
+      const address = addressOf(handle)
+      if (address === undefined) {
         this.#refuse('handoff')
         closeHandle(handle)
         return
       }
-      key = clientKey(peer.address)
+      // A trusted proxy brings many clients.
+      if (!this.#trusted.has(address)) key = clientKey(address)
     }
     const denial = this.#admission.denial(key)
     if (denial !== undefined) {
@@ -375,6 +409,27 @@ function createServerLog(options: ResolvedOptions, sink: LogSink): Log {
   return (level, text, error, facts) => {
     if (level !== 'info') log(level, text, error, facts && { ...facts, shard: undefined })
   }
+}
+
+/** Only where proxies bring clients that the primary does not see. */
+function createClientCounts(options: ResolvedOptions, workers: number): ClientCounts | undefined {
+  const { connection, maxConnections, maxConnectionsPerIp } = options
+  if (maxConnectionsPerIp === 0 || connection.trustProxy.length === 0) return undefined
+  const capacity = Math.min(maxConnections, workers * MAX_CONNECTIONS_PER_SHARD)
+  return ClientCounts.create(maxConnectionsPerIp, capacity, randomInt(2 ** 31))
+}
+
+/** The address of who is at the other end, `unix` for a Unix domain socket; undefined when it has gone. */
+function addressOf(handle: TcpHandle): string | undefined {
+  if (handle.getpeername === undefined) return UNIX
+  const peer: Peer = {}
+  return handle.getpeername(peer) === 0 ? peer.address : undefined
+}
+
+function noWayForUnix(): OptionError {
+  const text =
+    'Unix domain sockets get to threads as descriptors only: install koffi, or set SHARDWS_HANDOFF to local for one shard in the main thread'
+  return new OptionError('ERR_HANDOFF', text)
 }
 
 let warned = false

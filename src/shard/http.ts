@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { createRequire } from 'node:module'
 import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
-import type { HttpEndpoint } from '../connection/environment.js'
+import type { HttpEndpoint, HttpVisit } from '../connection/environment.js'
 import { isPending, reportFailure } from '../connection/failure.js'
 import type { Board } from '../ledger.js'
 import type { Log } from '../log.js'
@@ -24,9 +24,18 @@ export interface Operation {
   readonly metricsPath: string | undefined
 }
 
+/** A connection and the requests on it that are not answered yet. */
+interface Guest {
+  readonly visit: HttpVisit
+  unanswered: number
+  /** Called when there are none. */
+  leave: (() => void) | undefined
+}
+
 /**
  * The shard's HTTP server, made when the first connection needs it. It listens to nothing: connections come to it from
- * the opening handshake, with the bytes that were read already.
+ * the opening handshake, with the bytes that were read already, and go back there when a later request on them is for
+ * the WebSocket protocol.
  */
 export class ShardHttp implements HttpEndpoint {
   readonly #app: App<unknown>
@@ -35,6 +44,12 @@ export class ShardHttp implements HttpEndpoint {
   readonly #log: Log
   readonly #operation: Operation
   #server: Server | undefined
+  /**
+   * For connections whose first request asks for a protocol that is not there: Node asks once for all requests whether
+   * upgrades are wanted, and these are to be answered as if they had not asked.
+   */
+  #deafServer: Server | undefined
+  readonly #guests = new WeakMap<Duplex, Guest>()
   #stopping = false
 
   /** @param path the only path that has a WebSocket; undefined for any */
@@ -52,24 +67,38 @@ export class ShardHttp implements HttpEndpoint {
     this.#operation = operation
   }
 
-  serve(stream: Duplex): void {
-    this.#server ??= this.#create()
-    this.#server.emit('connection', stream)
+  serve(stream: Duplex, visit: HttpVisit): void {
+    this.#guests.set(stream, { visit, unanswered: 0, leave: undefined })
+    let server: Server
+    if (visit.asksForOther) {
+      this.#deafServer ??= this.#create(false)
+      server = this.#deafServer
+    } else {
+      this.#server ??= this.#create(true)
+      server = this.#server
+    }
+    server.emit('connection', stream)
   }
 
   /** Ends connections without a request now, the others after their response. */
   stop(): void {
     this.#stopping = true
-    if (this.#server !== undefined) this.#endIdle(this.#server)
+    for (const server of this.#servers) this.#endIdle(server)
   }
 
   /** Ends everything at once. */
   destroy(): void {
-    this.#server?.closeAllConnections()
-    this.#server?.close()
+    for (const server of this.#servers) {
+      server.closeAllConnections()
+      server.close()
+    }
   }
 
-  #create(): Server {
+  get #servers(): Server[] {
+    return [this.#server, this.#deafServer].filter(server => server !== undefined)
+  }
+
+  #create(hearsUpgrades: boolean): Server {
     const { http } = this.#app
     const { board, metricsPath } = this.#operation
     const listener: RequestListener =
@@ -78,10 +107,17 @@ export class ShardHttp implements HttpEndpoint {
         : (request, response) => this.#ask(http, request, response)
     const server = loadHttp().createServer((request, response) => {
       if (this.#stopping) response.setHeader('Connection', 'close')
+      this.#countAnswer(request.socket, response)
       const isMetrics = metricsPath !== undefined && pathOf(request) === metricsPath && isReading(request)
       if (isMetrics) answerMetrics(response, board)
       else listener(request, response)
     })
+    const giveBack = (request: IncomingMessage, stream: Duplex, rest: Buffer): void =>
+      this.#giveBack(request, stream, rest)
+    server.on('connect', giveBack)
+    if (hearsUpgrades) server.on('upgrade', giveBack)
+    // No line is left out silently: what is too much is refused, and the bytes of a head are bounded in any case.
+    server.maxHeadersCount = 0
     server.headersTimeout = this.#headersTimeoutMs
     server.requestTimeout = REQUEST_TIMEOUT_MS
     // A server that does not listen does not watch its time-outs: they are set up when it says that it does.
@@ -94,6 +130,33 @@ export class ShardHttp implements HttpEndpoint {
     server.closeIdleConnections()
     // The others have got their headers already, and may have promised to go on.
     server.keepAliveTimeout = 1
+  }
+
+  #countAnswer(stream: Duplex, response: ServerResponse): void {
+    const guest = this.#guests.get(stream)
+    if (guest === undefined) return
+    guest.unanswered++
+    response.once('close', () => {
+      guest.unanswered--
+      if (guest.unanswered === 0) guest.leave?.()
+    })
+  }
+
+  /** Node has read a request that is not for HTTP, and has nothing to do with the connection any more. */
+  #giveBack(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
+    const guest = this.#guests.get(stream)
+    if (guest === undefined) return
+    const bytes = Buffer.concat([serializeHead(request), rest])
+    // Node has taken its listener away.
+    stream.on('error', () => {})
+    guest.leave = () => {
+      this.#guests.delete(stream)
+      // The client has gone, or an answer before was the last.
+      if (stream.destroyed || stream.writableEnded || stream.writableLength > 0) stream.destroy()
+      else guest.visit.end(bytes)
+    }
+    // A client that does not wait for its answers gets them first.
+    if (guest.unanswered === 0) guest.leave()
   }
 
   #ask(http: NonNullable<App['http']>, request: IncomingMessage, response: ServerResponse): void {
@@ -117,6 +180,13 @@ export class ShardHttp implements HttpEndpoint {
       failed(error)
     }
   }
+}
+
+/** The head of a request as it came, but for white space around values. */
+function serializeHead({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let i = 0; i < rawHeaders.length; i += 2) head += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`
+  return Buffer.from(`${head}\r\n`, 'latin1')
 }
 
 /** What an application without an `http` hook answers. */

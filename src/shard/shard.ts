@@ -1,7 +1,9 @@
 import type { Socket as NetSocket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
+import { AddressSet } from '../address.js'
 import type { App } from '../app.js'
+import { ClientCounts } from '../client-counts.js'
 import { Codec } from '../codec/codec.js'
 import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
@@ -101,6 +103,8 @@ class Shard implements RunningShard, Registry {
     this.#environment = {
       app,
       options,
+      trusted: new AddressSet(options.trustProxy),
+      clients: task.clients && new ClientCounts(task.clients),
       codec,
       compression:
         perMessageDeflate && new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines),
@@ -217,13 +221,14 @@ class Shard implements RunningShard, Registry {
   }
 
   #openTls(tls: TlsMaterial, codec: Codec, options: ConnectionOptions, log: Log): TlsTransports {
-    const { handshakeTimeoutMs } = options
+    const { handshakeTimeoutMs, proxyProtocol } = options
     const { counters } = this.#ledger
     return new TlsTransports(tls, {
       arena: codec.readArena,
       registry: this,
       counters,
       handshakeTimeoutMs,
+      proxyProtocol,
       log,
     })
   }

@@ -20,6 +20,8 @@ export interface TlsEnvironment {
   readonly counters: Float64Array
   /** Milliseconds for the opening handshake, that of TLS included. */
   readonly handshakeTimeoutMs: number
+  /** Connections begin with a PROXY header, before TLS. */
+  readonly proxyProtocol: boolean
   readonly log: Log
 }
 
@@ -37,16 +39,11 @@ export class TlsTransports implements Transports {
   }
 
   create(source: SocketSource, owner: TransportOwner, admission: number): Transport {
-    const { arena, registry, counters, log } = this.#environment
+    const { arena, registry, counters, proxyProtocol } = this.#environment
     const handle = 'fd' in source ? openHandle(source.fd) : source.handle
-    const transport = new TlsTransport(handle, arena, owner, admission, registry, counters)
-    try {
-      this.#server.emit('connection', transport.socket)
-    } catch (error) {
-      // The descriptor is the transport's by now, which says that it has ended.
-      log('warn', 'TLS could not begin', error, { event: 'socket.lost' })
-      transport.destroy()
-    }
+    const onSecure = proxyProtocol ? () => this.#begin(transport) : undefined
+    const transport = new TlsTransport(handle, arena, owner, admission, registry, counters, onSecure)
+    if (!proxyProtocol) this.#begin(transport)
     return transport
   }
 
@@ -56,6 +53,16 @@ export class TlsTransports implements Transports {
   }
 
   close(): void {}
+
+  #begin(transport: TlsTransport): void {
+    try {
+      this.#server.emit('connection', transport.socket)
+    } catch (error) {
+      // The descriptor is the transport's by now, which says that it has ended.
+      this.#environment.log('warn', 'TLS could not begin', error, { event: 'socket.lost' })
+      transport.destroy()
+    }
+  }
 
   #open(material: TlsMaterial): Server {
     const { handshakeTimeoutMs, log } = this.#environment

@@ -1,11 +1,13 @@
 import type { Duplex } from 'node:stream'
+import { AddressSet } from '../../src/address.js'
 import { type App, defineApp, type MessageApp } from '../../src/app.js'
+import type { ClientCounts } from '../../src/client-counts.js'
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
 import { Compression } from '../../src/connection/compression.js'
 import { Connection } from '../../src/connection/connection.js'
 import { Deadlines } from '../../src/connection/deadlines.js'
-import type { Environment } from '../../src/connection/environment.js'
+import type { Environment, HttpVisit } from '../../src/connection/environment.js'
 import { Opening } from '../../src/connection/opening.js'
 import { Turn } from '../../src/connection/turn.js'
 import type { DeflateAgreement } from '../../src/handshake/deflate.js'
@@ -28,9 +30,16 @@ export class MemoryShard {
   readonly log: string[] = []
   /** Streams given to HTTP. */
   readonly http: Duplex[] = []
+  /** Beside each of them. */
+  readonly visits: HttpVisit[] = []
   nowMs = 0
 
-  constructor(app: TestApp = {}, options: Partial<ConnectionOptions> = {}, slots = 8) {
+  constructor(
+    app: TestApp = {},
+    options: Partial<ConnectionOptions> = {},
+    slots = 8,
+    clients?: ClientCounts,
+  ) {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
     const all = { ...resolveOptions({}).connection, ...options }
@@ -40,6 +49,8 @@ export class MemoryShard {
       compression:
         all.perMessageDeflate &&
         new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines),
+      trusted: new AddressSet(options.trustProxy ?? []),
+      clients,
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
@@ -52,7 +63,12 @@ export class MemoryShard {
           error === undefined ? '' : `: ${error instanceof Error ? String(error) : JSON.stringify(error)}`
         this.log.push(`${level} ${line}${detail}`)
       },
-      http: { serve: stream => this.http.push(stream) },
+      http: {
+        serve: (stream, visit) => {
+          this.http.push(stream)
+          this.visits.push(visit)
+        },
+      },
       nextId: 1,
       stopping: false,
     }

@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream'
+import { type Duplex, PassThrough } from 'node:stream'
 import type { TlsFacts } from '../../src/app.js'
 import type { Codec } from '../../src/codec/codec.js'
 import type { Transport, TransportOwner } from '../../src/connection/transport.js'
@@ -25,6 +25,7 @@ export class MemoryTransport implements Transport {
   remoteAddress = '192.0.2.1'
   remotePort = 4242
   tls: TlsFacts | undefined
+  admission = 0
   /** Bytes that the kernel still takes. */
   capacity = Number.POSITIVE_INFINITY
   /** Every call that wrote something or tried to. */
@@ -39,6 +40,8 @@ export class MemoryTransport implements Transport {
   isClosed = false
   /** Set by `detach`. */
   detached: PassThrough | undefined
+  /** Set by `reattach`. */
+  reattached: MemoryTransport | undefined
   readonly #codec: Codec
   readonly #sent: Buffer[] = []
   readonly #arrived: Buffer[] = []
@@ -90,10 +93,19 @@ export class MemoryTransport implements Transport {
     this.isEnded = true
   }
 
+  secure(): boolean {
+    return false
+  }
+
   detach(bytes: Buffer): PassThrough {
     this.detached = new PassThrough()
     this.detached.write(bytes)
     return this.detached
+  }
+
+  reattach(_stream: Duplex, owner: TransportOwner): MemoryTransport {
+    this.reattached = new MemoryTransport(this.#codec, owner)
+    return this.reattached
   }
 
   destroy(): void {

@@ -47,7 +47,26 @@ export class WireClient {
 
   /** Connects TCP; nothing is sent. With `paused` nothing is read before `socket.resume()`. */
   static async connect(port: number, paused = false): Promise<WireClient> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
+    return WireClient.#over(connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true }), paused)
+  }
+
+  /** As `connect`, from an address of this machine. */
+  static async connectFrom(localAddress: string, port: number): Promise<WireClient> {
+    const options = { port, host: '127.0.0.1', localAddress, allowHalfOpen: true, noDelay: true }
+    return WireClient.#over(connect(options), false)
+  }
+
+  /** As `connect`, to a Unix domain socket. */
+  static async connectUnix(path: string): Promise<WireClient> {
+    return WireClient.#over(connect({ path, allowHalfOpen: true }), false)
+  }
+
+  /** Over a socket that is connected, one of TLS say. */
+  static of(socket: Socket): WireClient {
+    return new WireClient(socket)
+  }
+
+  static async #over(socket: Socket, paused: boolean): Promise<WireClient> {
     const client = new WireClient(socket)
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', () => resolve())

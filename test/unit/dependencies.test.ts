@@ -11,12 +11,15 @@ const SRC = resolve(import.meta.dirname, '../../src')
 /** By folder of src/: the folders and the files beside them that it may import. */
 const ALLOWED: Record<string, readonly string[]> = {
   codec: ['errors.ts', 'rfc6455.ts'],
-  handshake: ['errors.ts', 'rfc6455.ts'],
+  handshake: ['address.ts', 'errors.ts', 'rfc6455.ts'],
   protocol: ['codec', 'errors.ts', 'rfc6455.ts'],
   connection: [
     'codec',
     'handshake',
     'protocol',
+    'address.ts',
+    'client-counts.ts',
+    'client-key.ts',
     'app.ts',
     'errors.ts',
     'ledger.ts',
@@ -32,6 +35,9 @@ const ALLOWED: Record<string, readonly string[]> = {
     'connection',
     'operation',
     'protocol',
+    'address.ts',
+    'client-counts.ts',
+    'client-key.ts',
     'app.ts',
     'built-in-app.ts',
     'errors.ts',
@@ -47,6 +53,9 @@ const ALLOWED: Record<string, readonly string[]> = {
   primary: [
     'codec',
     'operation',
+    'address.ts',
+    'client-counts.ts',
+    'client-key.ts',
     'errors.ts',
     'ledger.ts',
     'log.ts',

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../src/errors.js'
 import {
+  checkTogether,
   describeRange,
   OPTIONS,
   type OptionName,
@@ -10,11 +11,38 @@ import {
   type ServeOptions,
 } from '../../src/serve-options.js'
 
+describe('options that go together', () => {
+  it('proxyProtocol needs somebody to trust', () => {
+    expect(() => checkTogether(resolveOptions({ proxyProtocol: true }))).toThrow(
+      'proxyProtocol needs trustProxy',
+    )
+    expect(() => checkTogether(resolveOptions({ proxyProtocol: true, trustProxy: ['::1'] }))).not.toThrow()
+  })
+
+  it.each([
+    { trustProxy: ['10.0.0.1/8'] },
+    { trustProxy: ['localhost'] },
+    { trustProxy: '10.0.0.1' },
+    { proxyProtocol: 'yes' },
+    { unix: '' },
+    { unix: 'x'.repeat(108) },
+    { unixMode: '8' },
+    { unixMode: 0o660 },
+    { fd: -1 },
+    { fd: 2.5 },
+  ])('%j is refused', options => {
+    expect(() => resolveOptions(options as never)).toThrow(OptionError)
+  })
+})
+
 describe('resolveOptions', () => {
   it('fills in the defaults', () => {
     expect(resolveOptions({})).toEqual({
       port: 9000,
       host: '0.0.0.0',
+      unix: undefined,
+      unixMode: undefined,
+      fd: undefined,
       backlog: 1000,
       workers: availableParallelism(),
       app: undefined,
@@ -36,6 +64,9 @@ describe('resolveOptions', () => {
         path: undefined,
         origins: undefined,
         protocols: [],
+        trustProxy: [],
+        trustProxyHeader: 'x-forwarded-for',
+        proxyProtocol: false,
         maxHeaderBytes: 16_384,
         maxHeaderLines: 100,
         perMessageDeflate: undefined,

@@ -14,6 +14,9 @@ function options(...args: string[]): unknown {
 const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string, value: unknown]> = {
   port: ['--port', '0', 0],
   host: ['--host', '::1', '::1'],
+  unix: ['--unix', '/run/x.sock', '/run/x.sock'],
+  unixMode: ['--unix-mode', '660', '660'],
+  fd: ['--fd', '3', 3],
   backlog: ['--backlog', '5', 5],
   workers: ['--workers', '3', 3],
   balance: ['--balance', 'round-robin', 'round-robin'],
@@ -35,6 +38,9 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   path: ['--path', '/chat', '/chat'],
   origins: ['--origins', 'https://a.example, https://b.example', ['https://a.example', 'https://b.example']],
   protocols: ['--protocols', 'v2,v1', ['v2', 'v1']],
+  trustProxy: ['--trust-proxy', '10.0.0.0/8,::1, unix', ['10.0.0.0/8', '::1', 'unix']],
+  trustProxyHeader: ['--trust-proxy-header', 'forwarded', 'forwarded'],
+  proxyProtocol: ['--proxy-protocol', 'true', true],
   maxHeaderBytes: ['--max-header-bytes', '4096', 4096],
   maxHeaderLines: ['--max-header-lines', '11', 11],
   perMessageDeflate: [

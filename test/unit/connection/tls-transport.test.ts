@@ -66,6 +66,7 @@ beforeAll(async () => {
     registry: { ended: number => void ended.add(number) },
     counters: new Ledger().counters,
     handshakeTimeoutMs: 10_000,
+    proxyProtocol: false,
     log: () => {},
   })
 })

@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { TransportOwner } from '../../../src/connection/transport.js'
+import type { Transport, TransportOwner } from '../../../src/connection/transport.js'
 import { openHandle, takeHandle } from '../../../src/tcp-handle.js'
 import { type Accepted, KINDS, TransportServer } from '../../support/socket-pair.js'
 import { until } from '../../support/until.js'
@@ -299,6 +299,40 @@ describe.each(KINDS.map(Kind => ({ Kind, name: Kind.name })))('$name', ({ Kind }
       other.client.write('XXXXXXXXXXXX')
       await until('the other', () => other.owner.text.length === 12)
       expect(String(stream?.read())).toBe('one;two;')
+    })
+
+    it('can be taken back, again and again', async () => {
+      const { owner, transport, client } = await connect()
+      const seen = gather(client)
+      let current = transport as Transport
+      for (let round = 0; round < 3; round++) {
+        let stream: Duplex | undefined
+        owner.onReceive = bytes => {
+          stream = current.detach(bytes)
+        }
+        client.write('out;')
+        await until('the stream', () => stream !== undefined)
+        const given = stream as Duplex
+        await until('it', () => given.readableLength === 4)
+        expect(String(given.read())).toBe('out;')
+        given.write('from the stream;')
+        await until('nothing to be left', () => given.writableLength === 0)
+        owner.onReceive = () => {}
+        current = current.reattach(given, owner)
+        const before = owner.events.length
+        const big = 'x'.repeat(200_000)
+        client.write(big)
+        await until('all of it', () => owner.events.slice(before).join('') === big)
+        current.writeNow(Buffer.from('from the transport;'), 0, 19)
+        expect(server?.ended).toEqual([])
+      }
+      await until('both', () => seen() === 'from the stream;from the transport;'.repeat(3))
+      expect(current.remoteAddress).toBe('127.0.0.1')
+      client.end()
+      await until('FIN', () => owner.events.at(-1) === '<FIN>')
+      current.end()
+      await until('the end', () => owner.events.at(-1) === '<closed>')
+      expect(server?.ended).toEqual([transport.admission])
     })
 
     it('serves HTTP: bodies in pieces, keep-alive, and an application that takes the socket', async () => {

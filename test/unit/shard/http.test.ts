@@ -35,14 +35,16 @@ async function serve(app: App<unknown> = {}, path?: string, timeoutMs = 10_000, 
     },
     { board, metricsPath },
   )
-  const server: Server = createServer(socket => http.serve(socket))
+  const ends: string[] = []
+  const visit = { asksForOther: false, end: (bytes: Buffer) => void ends.push(bytes.toString('latin1')) }
+  const server: Server = createServer(socket => http.serve(socket, visit))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   stops.push(() => {
     server.close()
     http.destroy()
   })
-  return { http, log, board, port: (server.address() as AddressInfo).port }
+  return { http, log, ends, board, port: (server.address() as AddressInfo).port }
 }
 
 const request = (line: string, ...headers: string[]): string =>
@@ -207,6 +209,70 @@ describe('an http hook', () => {
     client.send(request('GET /half HTTP/1.1'))
     await client.closed
     expect(client.received.includes('Internal Server Error')).toBe(false)
+  })
+})
+
+describe('a later request on a connection of HTTP', () => {
+  const upgrade = request(
+    'GET /chat HTTP/1.1',
+    'Upgrade: websocket',
+    'connection:  keep-alive, Upgrade',
+    'X: \xe9',
+  )
+
+  it.each(['upgrade', 'CONNECT'])(
+    'that is for %s gives the connection back, with all its bytes',
+    async kind => {
+      const { port, ends } = await serve()
+      const client = await RawClient.connect(port)
+      await client.ask(request('GET /healthz HTTP/1.1'), '\r\n\r\nok\n')
+      const sent = kind === 'upgrade' ? upgrade : request('CONNECT a.example:443 HTTP/1.1')
+      client.send(`${sent}\x81\x80more`)
+      await until('it', () => ends.length === 1)
+      // Whoever takes it gets what Node has not read, too.
+      expect(ends[0].replace('connection: keep', 'connection:  keep')).toBe(`${sent}\x81\x80more`)
+      client.destroy()
+    },
+  )
+
+  it('that does not wait for the answer before is given back after it', async () => {
+    const answers: (() => void)[] = []
+    const { port, ends } = await serve({
+      http: (_, response) => {
+        answers.push(() => response.end('answer;'))
+      },
+    })
+    const client = await RawClient.connect(port)
+    const get = request('GET / HTTP/1.1')
+    client.send(`${get}${get}${upgrade}`)
+    await until('both', () => answers.length === 2)
+    answers[1]()
+    expect(ends).toEqual([])
+    answers[0]()
+    await until('it', () => ends.length === 1)
+    await client.receive('answer;')
+    expect(client.received.match(/HTTP\/1.1 200/g)).toHaveLength(2)
+    client.destroy()
+  })
+
+  it('is not given back when the client has gone, or the answer before was the last', async () => {
+    const answers: (() => void)[] = []
+    const { port, ends } = await serve({
+      http: ({ url }, response) => {
+        if (url === '/last') response.setHeader('Connection', 'close')
+        answers.push(() => response.end('answer;'))
+      },
+    })
+    const [gone, last] = [await RawClient.connect(port), await RawClient.connect(port)]
+    gone.send(`${request('GET / HTTP/1.1')}${upgrade}`)
+    await until('the request', () => answers.length === 1)
+    gone.destroy()
+    last.send(`${request('GET /last HTTP/1.1')}${upgrade}`)
+    await until('the request', () => answers.length === 2)
+    for (const answer of answers) answer()
+    await last.closed
+    expect(last.received).toContain('answer;')
+    expect(ends).toEqual([])
   })
 })
 

@@ -41,6 +41,7 @@ async function start(app = APP, options: Partial<ConnectionOptions> = {}) {
     options: { ...resolveOptions({}).connection, ...options },
     logLevel: 'silent',
     tls: undefined,
+    clients: undefined,
     logTo: 'text',
     codecModule: compileCodec(),
     ledger: ledger.memory,
