@@ -2,6 +2,7 @@ import type { Codec } from '../codec/codec.js'
 import type { DeflateOptions } from '../options.js'
 import { type Deadlines, Timed } from './deadlines.js'
 import { InflateHistory } from './inflate-history.js'
+import { InflateTurns } from './inflate-turns.js'
 import { ZlibPool } from './zlib-pool.js'
 import { createDeflater, createInflater } from './zlib-stream.js'
 
@@ -19,6 +20,7 @@ export class Compression extends Timed {
   readonly maxPayload: number
   readonly inflaters: ZlibPool
   readonly deflaters: ZlibPool
+  readonly inflateTurns = new InflateTurns()
   /** Of the message that is being inflated, where a peer's messages don't refer to those before. */
   readonly messageHistory = new InflateHistory(15)
   readonly #deadlines: Deadlines

@@ -198,7 +198,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   closed(): void {
-    const { app, connections, codec, counters, deadlines, log } = this.#environment
+    const { app, compression, connections, codec, counters, deadlines, log } = this.#environment
     const machine = this.#machine
     if (machine.state === State.CLOSED) return
     machine.transportClosed()
@@ -206,6 +206,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     codec.release(this.#slot)
     this.#deflater?.release()
     this.#inflater?.release()
+    compression?.inflateTurns.drop(this)
     this.#outbox.discard()
     this.#pongDue = undefined
     connections.delete(this)
@@ -253,6 +254,17 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (this.#pingedUs !== 0 && start === end) this.#measurePing()
     const { app } = this.#environment
     if (app.pong !== undefined) this.#call(app.pong, source.subarray(start, end), false)
+  }
+
+  postponed(): void {
+    this.#backpressure.stopReading()
+    this.#environment.compression?.inflateTurns.wait(this)
+  }
+
+  /** The shard has time for the message that it has put off. */
+  inflateNow(): void {
+    this.#inflater?.grant()
+    this.resumeNow()
   }
 
   sendClose(code: number, reason: string): void {

@@ -230,6 +230,7 @@ describe('what is not valid ends in 1007', () => {
           const cut = whole.subarray(0, length)
           // The header of a stored block alone is an empty message.
           if (length === 1 && cut[0] === 0) continue
+          inflater.grant()
           if (inflater.inflate(cut, 0, length, false)?.closeCode !== 1007) delivered.push(length)
         }
         expect(delivered).toEqual([])
