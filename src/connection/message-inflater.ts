@@ -147,8 +147,7 @@ export class MessageInflater implements Inflater {
     if (stream.rest === TAIL.length) {
       this.#finalBlocks++
       this.#compression.inflaters.release(this)
-    }
-    else if (stream.failed || stream.rest !== 1 || stream.room !== 1) return invalidData()
+    } else if (stream.failed || stream.rest !== 1 || stream.room !== 1) return invalidData()
     return undefined
   }
 

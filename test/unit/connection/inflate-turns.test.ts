@@ -111,7 +111,10 @@ describe.each([
 
   it('a bomb that has waited ends in 1009, what is not valid in 1007', async () => {
     const { peers, take } = shardOf(3, agreement)
-    const invalid = Buffer.concat([deflateMessage(Buffer.alloc(100_000)).subarray(0, -1), Buffer.of(0xff, 0xff)])
+    const invalid = Buffer.concat([
+      deflateMessage(Buffer.alloc(100_000)).subarray(0, -1),
+      Buffer.of(0xff, 0xff),
+    ])
     peers[0].transport.feed(LARGE)
     peers[1].transport.feed(compressed(deflateMessage(Buffer.alloc(MIB + 1)), BINARY))
     peers[2].transport.feed(compressed(invalid, BINARY))
