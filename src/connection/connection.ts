@@ -86,6 +86,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (deflate !== undefined && compression !== undefined) {
       this.#deflater = new MessageDeflater(compression, deflate)
       this.#inflater = new MessageInflater(compression, deflate)
+      count(environment.counters, Counter.COMPRESSING)
     }
     const views = app.views === true
     this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, views, this.#inflater)
@@ -257,6 +258,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   postponed(): void {
+    count(this.#environment.counters, Counter.POSTPONED)
     this.#backpressure.stopReading()
     this.#environment.compression?.inflateTurns.wait(this)
   }

@@ -1,6 +1,7 @@
 import { UTF8_COMPLETE, UTF8_INVALID } from '../codec/events.js'
 import { CompressionError, FrameFault, frameError, type PeerError } from '../errors.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
+import { Counter, count } from '../ledger.js'
 import type { Inflater } from '../protocol/inflater.js'
 import { MessageBuffer } from '../protocol/message-buffer.js'
 import { CloseCode } from '../rfc6455.js'
@@ -74,14 +75,24 @@ export class MessageInflater implements Inflater {
     this.#utf8 = UTF8_COMPLETE
     this.#finalBlocks = 0
     // RFC 7692 7.2.3.6 has an empty message be the one byte 00; no byte at all can't be anything else.
-    if (start === end || !this.#begin()) return undefined
+    if (start === end) return this.#count(0)
+    if (!this.#begin()) return undefined
     this.#compression.touch()
     if (!this.#takesOver) this.#history.clear()
     const error = this.#inflate(source, start, end, isText) ?? this.#finish(isText)
     this.#buffer = undefined
     this.#spend(end - start + this.#total + this.#finalBlocks * this.#history.most)
     if (error !== undefined || this.isPostponed || !this.#takesOver) this.release()
-    return error
+    return error ?? this.#count(end - start)
+  }
+
+  /** @param length of the message as it came */
+  #count(length: number): undefined {
+    const { counters } = this.#compression
+    if (this.isPostponed) return
+    count(counters, Counter.INFLATED)
+    count(counters, Counter.INFLATE_INPUT, length)
+    count(counters, Counter.INFLATE_OUTPUT, this.#total)
   }
 
   /** @returns whether there is time for a message, though perhaps not for a large one */

@@ -569,3 +569,49 @@ describe('streams of zlib', () => {
     expect([compression?.inflaters.size, compression?.deflaters.size]).toEqual([0, 0])
   })
 })
+
+describe('the counters', () => {
+  const NAMES = [
+    'COMPRESSING',
+    'DEFLATED',
+    'DEFLATE_INPUT',
+    'DEFLATE_OUTPUT',
+    'INFLATED',
+    'INFLATE_INPUT',
+    'INFLATE_OUTPUT',
+    'POSTPONED',
+  ] as const
+
+  it('tell what was compressed, before and after, and nothing of what was not', async () => {
+    const { shard, connection, transport } = open({ deflate: { threshold: 5 } })
+    const counters = () => NAMES.map(name => shard.counter(name))
+    expect(counters()).toEqual([1, 0, 0, 0, 0, 0, 0, 0])
+    connection.send('Hello')
+    connection.send('Hell')
+    connection.send(new Random(3).bytes(100_000))
+    await turnEnd()
+    expect(counters()).toEqual([1, 1, 5, 7, 0, 0, 0, 0])
+    const large = deflateMessage(Buffer.alloc(2 ** 20))
+    const messages = [
+      compressed('f2 48 cd c9 c9 07 00'),
+      text('plain'),
+      compressed(''),
+      compressed(large, BINARY),
+      compressed('06'),
+    ]
+    for (const message of messages) transport.feed(message)
+    const size = 7 + large.length
+    expect(counters()).toEqual([1, 1, 5, 7, 3, size, 5 + 2 ** 20, 1])
+    await turnEnd()
+    expect(counters()).toEqual([1, 1, 5, 7, 3, size, 5 + 2 ** 20, 1])
+  })
+
+  it('stay where they are for connections that do not compress', async () => {
+    const shard = new MemoryShard({}, { perMessageDeflate: deflateOptions({ threshold: 0 }) })
+    const { connection, transport } = shard.connect()
+    connection.send('Hello')
+    transport.feed(text('Hello'))
+    await turnEnd()
+    expect(NAMES.map(name => shard.counter(name))).toEqual(NAMES.map(() => 0))
+  })
+})
