@@ -45,10 +45,25 @@ export const Counter = {
   READY: 20,
   /** TLS handshakes that were begun and did not come to their end. */
   TLS_FAILED: 21,
+  /** WebSocket connections opened with permessage-deflate. */
+  COMPRESSING: 22,
+  /** Messages that were sent compressed. */
+  DEFLATED: 23,
   /** The first of `CLOSE_CODES.length`: connections closed, by code. */
   CLOSES: 24,
+  /** Bytes of the messages that were sent compressed: as they were, and as they went. */
+  DEFLATE_INPUT: 42,
+  DEFLATE_OUTPUT: 43,
+  /** Compressed messages received, and their bytes: as they came, and as they were delivered. */
+  INFLATED: 44,
+  INFLATE_INPUT: 45,
+  INFLATE_OUTPUT: 46,
+  /** Streams of zlib that there are, a second ago at most. */
+  ZLIB_STREAMS: 47,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
   REFUSALS: 48,
+  /** Compressed messages that waited for another turn of the event loop. */
+  POSTPONED: 127,
 } as const
 
 /** What closes are counted by: a client may choose one of 2000 codes, but not how many counters there are. */

@@ -2,6 +2,7 @@ import type { Codec } from '../codec/codec.js'
 import type { DeflateOptions } from '../options.js'
 import { type Deadlines, Timed } from './deadlines.js'
 import { InflateHistory } from './inflate-history.js'
+import { InflateTurns } from './inflate-turns.js'
 import { ZlibPool } from './zlib-pool.js'
 import { createDeflater, createInflater } from './zlib-stream.js'
 
@@ -17,25 +18,40 @@ export class Compression extends Timed {
   readonly options: DeflateOptions
   readonly codec: Codec
   readonly maxPayload: number
+  /** Of the shard's `Ledger`. */
+  readonly counters: Float64Array
   readonly inflaters: ZlibPool
   readonly deflaters: ZlibPool
+  readonly inflateTurns = new InflateTurns()
   /** Of the message that is being inflated, where a peer's messages don't refer to those before. */
   readonly messageHistory = new InflateHistory(15)
   readonly #deadlines: Deadlines
   readonly #output = Buffer.allocUnsafeSlow(SMALL_OUTPUT)
   #armed = false
 
-  constructor(options: DeflateOptions, codec: Codec, maxPayload: number, deadlines: Deadlines) {
+  constructor(
+    options: DeflateOptions,
+    codec: Codec,
+    maxPayload: number,
+    deadlines: Deadlines,
+    counters: Float64Array,
+  ) {
     super()
     const { level, memLevel, maxContexts } = options
     this.options = options
     this.codec = codec
     this.maxPayload = maxPayload
+    this.counters = counters
     this.inflaters = new ZlibPool(MOST_INFLATERS, createInflater)
     this.deflaters = new ZlibPool(maxContexts, windowBits => createDeflater(windowBits, level, memLevel))
     this.#deadlines = deadlines
     // Here, where the server starts, and not when a client's first message comes, a Node without them is to be noticed.
     for (const stream of [createInflater(15), createDeflater(15, level, memLevel)]) stream.close()
+  }
+
+  /** How many streams of zlib there are. */
+  get streams(): number {
+    return this.inflaters.size + this.deflaters.size
   }
 
   /** Room for `length` bytes, anybody's again at the next call. */
@@ -54,7 +70,7 @@ export class Compression extends Timed {
     this.inflaters.closeUnused()
     this.deflaters.closeUnused()
     this.#armed = false
-    if (this.inflaters.size + this.deflaters.size > 0) this.touch()
+    if (this.streams > 0) this.touch()
   }
 
   /** The shard ends. */

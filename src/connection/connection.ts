@@ -86,6 +86,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (deflate !== undefined && compression !== undefined) {
       this.#deflater = new MessageDeflater(compression, deflate)
       this.#inflater = new MessageInflater(compression, deflate)
+      count(environment.counters, Counter.COMPRESSING)
     }
     const views = app.views === true
     this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, views, this.#inflater)
@@ -198,7 +199,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   closed(): void {
-    const { app, connections, codec, counters, deadlines, log } = this.#environment
+    const { app, compression, connections, codec, counters, deadlines, log } = this.#environment
     const machine = this.#machine
     if (machine.state === State.CLOSED) return
     machine.transportClosed()
@@ -206,6 +207,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     codec.release(this.#slot)
     this.#deflater?.release()
     this.#inflater?.release()
+    compression?.inflateTurns.drop(this)
     this.#outbox.discard()
     this.#pongDue = undefined
     connections.delete(this)
@@ -253,6 +255,18 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (this.#pingedUs !== 0 && start === end) this.#measurePing()
     const { app } = this.#environment
     if (app.pong !== undefined) this.#call(app.pong, source.subarray(start, end), false)
+  }
+
+  postponed(): void {
+    count(this.#environment.counters, Counter.POSTPONED)
+    this.#backpressure.stopReading()
+    this.#environment.compression?.inflateTurns.wait(this)
+  }
+
+  /** The shard has time for the message that it has put off. */
+  inflateNow(): void {
+    this.#inflater?.grant()
+    this.resumeNow()
   }
 
   sendClose(code: number, reason: string): void {

@@ -58,6 +58,7 @@ const GAUGES = [
   Counter.HEAP_SIZE,
   Counter.HEAP_LIMIT,
   Counter.SEND_QUEUE,
+  Counter.ZLIB_STREAMS,
 ]
 
 /** The place of one shard, which lives on when the shard itself is replaced, as its counters do. */

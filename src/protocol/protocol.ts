@@ -27,6 +27,8 @@ export interface ProtocolOwner {
   /** A Ping, to be answered with the payload at `start` to `end` of `source` (RFC 6455 5.5.3), then told to the app. */
   deliverPing(source: Buffer, start: number, end: number): void
   deliverPong(source: Buffer, start: number, end: number): void
+  /** The next message waits until there is time to inflate it: nothing is delivered before `resume`. */
+  postponed(): void
   /** Send a Close frame; nothing may be sent after it. */
   sendClose(code: number, reason: string): void
   /** No frame goes either way any more: get our output out, then end TCP. */
@@ -38,6 +40,12 @@ interface Held {
   events: Int32Array
   bytes: Buffer
   offset: number
+}
+
+/** A compressed message that is all there and was not inflated yet. */
+interface Postponed {
+  word: number
+  bytes: Buffer
 }
 
 /**
@@ -67,6 +75,8 @@ export class Protocol {
   #control: Buffer | undefined
   #controlLength = 0
   #held: Held[] | undefined
+  /** Comes before what is held. */
+  #postponed: Postponed | undefined
 
   /**
    * @param slot of `codec`; the protocol's to use, its owner's to release
@@ -112,6 +122,11 @@ export class Protocol {
   resume(): void {
     const codec = this.#codec
     this.paused = false
+    if (this.#postponed !== undefined) {
+      const { word, bytes } = this.#postponed
+      this.#postponed = undefined
+      if (this.state === State.OPEN) this.#inflate(word, bytes, 0, bytes.length)
+    }
     while (this.#held !== undefined && !this.paused && this.state < State.ENDING) {
       const { events, bytes, offset } = this.#held.shift() as Held
       if (this.#held.length === 0) this.#held = undefined
@@ -123,7 +138,7 @@ export class Protocol {
 
   /** The transport reads again only when nothing is held. */
   get holds(): boolean {
-    return this.#held !== undefined
+    return this.#held !== undefined || this.#postponed !== undefined
   }
 
   /** Closes from our side (RFC 6455 7.1.2). The caller has checked code and reason. */
@@ -177,6 +192,7 @@ export class Protocol {
     this.#message = undefined
     this.#control = undefined
     this.#held = undefined
+    this.#postponed = undefined
   }
 
   /** Delivers the events from `first` to before `count` of the codec's table. */
@@ -256,11 +272,19 @@ export class Protocol {
     const isText = (word & EVENT_OPCODE) === Opcode.TEXT
     const error = inflater.inflate(source, from, to, isText)
     if (error !== undefined) return this.fail(error)
+    if (inflater.isPostponed) return this.#postpone(word, source, from, to)
     const { message, start, end } = inflater
     if (message !== undefined) this.#deliverOwn(word, message)
     else if (this.#views || isText) this.#deliver(word, start, end)
     // Not `Payloads.copy`, which takes what is at one place of the memory for the same until the next read.
     else this.#owner.deliverMessage(Buffer.from(this.#payloads.view(start, end)), true)
+  }
+
+  #postpone(word: number, source: Buffer, from: number, to: number): void {
+    const isOwn = source !== this.#codec.memory
+    this.#postponed = { word, bytes: isOwn ? source : Buffer.from(source.subarray(from, to)) }
+    this.paused = true
+    this.#owner.postponed()
   }
 
   /** A message in a buffer that is nobody else's, so a binary one is handed over as it is. */

@@ -43,19 +43,20 @@ export class MemoryShard {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
     const all = { ...resolveOptions({}).connection, ...options }
+    const { counters } = new Ledger()
     this.environment = {
       app: defineApp(app as App<unknown>),
       options: all,
       compression:
         all.perMessageDeflate &&
-        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines),
+        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines, counters),
       trusted: new AddressSet(options.trustProxy ?? []),
       clients,
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
       deadlines: this.deadlines,
-      counters: new Ledger().counters,
+      counters,
       openings: new Set(),
       connections: new Set(),
       log: (level, line, error) => {
