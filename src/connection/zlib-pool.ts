@@ -1,5 +1,7 @@
 import type { ZlibStream } from './zlib-stream.js'
 
+const MAX_WINDOW_BITS = 15
+
 /**
  * The zlib streams of a shard, of one direction. A stream goes on where its owner's last message ended as long as the
  * owner has it; when there are `most`, who has not used his for the longest time loses it to who needs one.
@@ -10,13 +12,14 @@ import type { ZlibStream } from './zlib-stream.js'
 export class ZlibPool {
   /** In the order of their last use. */
   readonly #streams = new Map<object, ZlibStream>()
-  /** Without an owner, by window bits. */
-  readonly #spares = new Map<number, ZlibStream>()
+  /** Without an owner, by window bits. Kept, since memory that comes and goes with connections leaves holes, too. */
+  readonly #spares: ZlibStream[][] = Array.from({ length: MAX_WINDOW_BITS + 1 }, () => [])
+  #spareCount = 0
   readonly #most: number
   readonly #create: (windowBits: number) => ZlibStream
   #latest: object | undefined
 
-  /** @param most streams that have an owner, 1 at least */
+  /** @param most streams that there are, 1 at least */
   constructor(most: number, create: (windowBits: number) => ZlibStream) {
     this.#most = most
     this.#create = create
@@ -24,7 +27,7 @@ export class ZlibPool {
 
   /** How many streams there are. */
   get size(): number {
-    return this.#streams.size + this.#spares.size
+    return this.#streams.size + this.#spareCount
   }
 
   /** The owner's stream, as it was left; undefined when there is none any more. */
@@ -42,16 +45,11 @@ export class ZlibPool {
 
   /** Gives `owner`, who has none, a stream that knows nothing. */
   assign(owner: object, windowBits: number): ZlibStream {
-    if (!this.#spares.has(windowBits) && this.#streams.size >= this.#most) {
+    if (this.#streams.size >= this.#most) {
       const [oldest] = this.#streams.keys()
       this.release(oldest)
     }
-    let stream = this.#spares.get(windowBits)
-    if (stream === undefined) stream = this.#create(windowBits)
-    else {
-      this.#spares.delete(windowBits)
-      stream.reset()
-    }
+    const stream = this.#takeSpare(windowBits) ?? this.#create(windowBits)
     stream.used = true
     this.#streams.set(owner, stream)
     this.#latest = owner
@@ -64,8 +62,24 @@ export class ZlibPool {
     if (stream === undefined) return
     this.#streams.delete(owner)
     if (this.#latest === owner) this.#latest = undefined
-    if (this.#spares.has(stream.windowBits)) stream.close()
-    else this.#spares.set(stream.windowBits, stream)
+    this.#spares[stream.windowBits].push(stream)
+    this.#spareCount++
+  }
+
+  /** @returns a spare stream that knows nothing; undefined where there is none, and room for a new one */
+  #takeSpare(windowBits: number): ZlibStream | undefined {
+    const stream = this.#spares[windowBits].pop()
+    if (stream !== undefined) {
+      this.#spareCount--
+      stream.reset()
+    } else if (this.size >= this.#most) {
+      this.#spares
+        .find(spares => spares.length > 0)
+        ?.pop()
+        ?.close()
+      this.#spareCount--
+    }
+    return stream
   }
 
   /** Closes the streams that nobody has used since the last call. */
@@ -73,12 +87,11 @@ export class ZlibPool {
     for (const [owner, stream] of this.#streams) {
       if (!stream.used) this.release(owner)
     }
-    for (const [windowBits, stream] of this.#spares) {
-      if (stream.used) stream.used = false
-      else {
-        this.#spares.delete(windowBits)
-        stream.close()
-      }
+    for (const [windowBits, spares] of this.#spares.entries()) {
+      this.#spares[windowBits] = spares.filter(stream => stream.used)
+      for (const stream of spares) if (!stream.used) stream.close()
+      this.#spareCount -= spares.length - this.#spares[windowBits].length
+      for (const stream of this.#spares[windowBits]) stream.used = false
     }
     for (const stream of this.#streams.values()) stream.used = false
   }
@@ -86,9 +99,10 @@ export class ZlibPool {
   /** Closes all. */
   close(): void {
     for (const stream of this.#streams.values()) stream.close()
-    for (const stream of this.#spares.values()) stream.close()
+    for (const stream of this.#spares.flat()) stream.close()
     this.#streams.clear()
-    this.#spares.clear()
+    for (const spares of this.#spares) spares.length = 0
+    this.#spareCount = 0
     this.#latest = undefined
   }
 }
