@@ -150,7 +150,11 @@ async function libraries({ rounds, nodes, rows, log }) {
             node.path,
           ),
         )
-        const servers = entries.map(({ contestant, ...rest }) => ({ label: LIBRARIES[contestant], ...rest }))
+        const servers = entries.map(({ contestant, metrics, fault }) => ({
+          label: LIBRARIES[contestant],
+          metrics,
+          fault,
+        }))
         measured.push({ id: rowId, title, servers, columns: LIBRARY_COLUMNS })
       }
     }

@@ -32,6 +32,9 @@ onTask(async ({ port, pids, seconds, warmup, connections, size, takesOver }, tel
   let agreed
   const readers = []
 
+  const onHead = head => {
+    agreed = agreementOf(head)
+  }
   const connect = async () => {
     let next = 0
     let socket
@@ -46,9 +49,6 @@ onTask(async ({ port, pids, seconds, warmup, connections, size, takesOver }, tel
         if (reader.frames.length >= COMPARED) reader.keeps = false
         say()
       }
-    }
-    const onHead = head => {
-      agreed = agreementOf(head)
     }
     socket = await open({ port }, receive, { extensions: offerOf(takesOver), onHead })
     say()

@@ -1,5 +1,6 @@
 // What people say in a chat, as JSON: the same in every run.
-import { constants, DeflateRaw } from 'node:zlib'
+import { constants } from 'node:zlib'
+import { createDeflater } from '../../dist/connection/zlib-stream.js'
 
 const WORDS =
   'the be to of and a in that have it for not on with as you do at this but his by from they we say her she or an will my one all would there their what so up out if about who get which go me when make can like time no just him know take people into year your good some could them see other than then now look only come its over think also back after use two how our work first well way even new want because any these give day most us is are was'.split(
@@ -59,19 +60,21 @@ export function conversation(size, count) {
     if (size < 4096) return Buffer.from(JSON.stringify(entry(id, size, number)))
     const entries = Math.round(size / ENTRY)
     return Buffer.from(
-      JSON.stringify(Array.from({ length: entries }, (_, i) => entry(id * entries + i, ENTRY - 1, number))),
+      JSON.stringify(
+        Array.from({ length: entries }, (_entry, i) => entry(id * entries + i, ENTRY - 1, number)),
+      ),
     )
   })
 }
 
 /** The messages as a client compresses them, without the four bytes that are not sent (RFC 7692 7.2.1). */
 export function compress(messages, takesOver) {
-  const stream = new DeflateRaw({ windowBits: 15 })
+  const stream = createDeflater(15, 6, 8)
   const room = Buffer.alloc(2 * Math.max(...messages.map(({ length }) => length)) + 100)
   const compressed = messages.map(message => {
-    if (!takesOver) stream._handle.reset()
-    stream._handle.writeSync(constants.Z_SYNC_FLUSH, message, 0, message.length, room, 0, room.length)
-    return Buffer.from(room.subarray(0, room.length - stream._writeState[0] - 4))
+    if (!takesOver) stream.reset()
+    stream.write(constants.Z_SYNC_FLUSH, message, 0, message.length, room, 0, room.length)
+    return Buffer.from(room.subarray(0, room.length - stream.room - 4))
   })
   stream.close()
   return compressed

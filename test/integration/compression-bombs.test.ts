@@ -65,12 +65,12 @@ async function slowestNeighbour(attack: () => Promise<unknown>): Promise<number>
       return neighbours[1].frame()
     },
   ]
-  let isOver = false
+  const talk = { isOver: false }
   let slowestMs = 0
   let answers = 0
   const talks = asks.map(async ask => {
     await ask()
-    while (!isOver) {
+    while (!talk.isOver) {
       const start = performance.now()
       await ask()
       slowestMs = Math.max(slowestMs, performance.now() - start)
@@ -80,7 +80,7 @@ async function slowestNeighbour(attack: () => Promise<unknown>): Promise<number>
   try {
     await attack()
   } finally {
-    isOver = true
+    talk.isOver = true
   }
   await Promise.all(talks)
   for (const { socket } of neighbours) socket.destroy()

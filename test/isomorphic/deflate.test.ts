@@ -69,12 +69,13 @@ describe('an offer', () => {
     const settings = FLAGS.flatMap(serverNoContextTakeover =>
       FLAGS.flatMap(clientNoContextTakeover =>
         BITS.flatMap(serverMaxWindowBits =>
-          BITS.map(clientMaxWindowBits => ({
-            serverNoContextTakeover,
-            clientNoContextTakeover,
-            ...(serverMaxWindowBits !== undefined && { serverMaxWindowBits }),
-            ...(clientMaxWindowBits !== undefined && { clientMaxWindowBits }),
-          })),
+          BITS.map((clientMaxWindowBits): DeflateOffer & Partial<DeflateAgreement> =>
+            Object.assign(
+              { serverNoContextTakeover, clientNoContextTakeover },
+              serverMaxWindowBits === undefined ? {} : { serverMaxWindowBits },
+              clientMaxWindowBits === undefined ? {} : { clientMaxWindowBits },
+            ),
+          ),
         ),
       ),
     )

@@ -43,7 +43,7 @@ function inflateWith(input: Buffer, history: Buffer, windowBits: number, finishF
  *
  * @returns undefined for what is not valid, or not complete
  */
-export function inflateStrictly(message: Buffer, history: Buffer, windowBits: number): Buffer | undefined {
+function inflateStrictly(message: Buffer, history: Buffer, windowBits: number): Buffer | undefined {
   const parts: Buffer[] = []
   let known = history
   let rest = message

@@ -238,8 +238,8 @@ describe('docs/compression.md', () => {
     resolveOptions({ perMessageDeflate: option }).connection.perMessageDeflate ?? {}
 
   test('has every setting with its default', () => {
-    const documented = Array.from(settings, ([name, [value]]) => [name, value.replaceAll(',', '')])
-    const defaults = Object.entries(resolved(true)).map(([name, value]) => [name, String(value)])
+    const documented = Array.from(settings, ([name, [value]]) => `${name}: ${value.replaceAll(',', '')}`)
+    const defaults = Object.entries(resolved(true)).map(([name, value]) => `${name}: ${String(value)}`)
     expect(documented.toSorted()).toEqual(defaults.toSorted())
   })
 

@@ -23,7 +23,8 @@ function shardOf(count: number, agreement: Partial<DeflateAgreement> = {}) {
   const messages: string[] = []
   const shard = new MemoryShard(
     {
-      message: ({ id }, data) => void messages.push(`${id}: ${data.length > 50 ? data.length : data}`),
+      message: ({ id }, data) =>
+        void messages.push(`${id}: ${data.length > 50 ? data.length : String(data)}`),
     },
     { perMessageDeflate: deflateOptions({ threshold: 0 }) },
   )
