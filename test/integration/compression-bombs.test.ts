@@ -86,7 +86,7 @@ async function slowestNeighbour(attack: () => Promise<unknown>): Promise<number>
   }
   await Promise.all(talks)
   for (const { socket } of neighbours) socket.destroy()
-  expect(answers).toBeGreaterThan(20)
+  expect(answers).toBeGreaterThan(4)
   return slowestMs
 }
 
