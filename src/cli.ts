@@ -55,6 +55,7 @@ async function run(options: ServeOptions): Promise<void> {
   process.stdout.write(
     `listening on ${url(server, options.tls === undefined ? 'ws' : 'wss')} (${length} ${length === 1 ? 'shard' : 'shards'})\n`,
   )
+  if (options.app === undefined) process.stdout.write(`to try it, open ${pageUrl(server, options)}\n`)
   const admin = server.adminAddress()
   if (admin !== null) process.stdout.write(`metrics at http://${authority(admin)}/metrics\n`)
 }
@@ -93,6 +94,13 @@ function reloadTls(server: Server): void {
 function url(server: Server, scheme: 'ws' | 'wss'): string {
   const address = server.address() as AddressInfo
   return address.family === 'Unix' ? `unix:${address.address}` : `${scheme}://${authority(address)}`
+}
+
+/** Where a browser on this machine finds the page of the built-in application. */
+function pageUrl(server: Server, { tls }: ServeOptions): string {
+  const address = server.address() as AddressInfo
+  const isAny = address.address === '0.0.0.0' || address.address === '::'
+  return `${tls === undefined ? 'http' : 'https'}://${isAny ? `localhost:${address.port}` : authority(address)}/`
 }
 
 function authority({ address, port, family }: AddressInfo): string {
