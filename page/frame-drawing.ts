@@ -2,7 +2,7 @@ import type { Role } from '../src/codec/index.js'
 import { countBytes, hexOf } from './bytes.js'
 import { create } from './dom.js'
 import { FIELD_TITLES, type Note, noteOnField, noteOnPayload } from './field-notes.js'
-import { bitAt, type FrameLayout, segmentsOf, windowOf } from './frame-layout.js'
+import { bitAt, type FrameLayout, type Segment, segmentsOf, windowOf } from './frame-layout.js'
 
 /** Bytes of a payload that are drawn bit by bit. */
 const DRAWN_PAYLOAD = 32
@@ -80,7 +80,7 @@ export function drawFrame(frame: FrameLayout, name: string, context: DrawingCont
       const row = segment.row + (isPayload ? shift : 2)
       last = Math.max(last, row)
       if (segment.column === 0) element.append(byteNumber(row, segment.start / 8))
-      const cell = drawSegment(part, segment.start, segment.bits, segment.part, frame, context)
+      const cell = drawSegment(part, segment, frame, context)
       cell.dataset.choice = String(choice)
       cell.style.gridArea = `${row} / ${segment.column + 2} / span 1 / span ${segment.bits}`
       element.append(cell)
@@ -99,22 +99,18 @@ function endings(frame: FrameLayout, drawn: number): string[] {
   return texts
 }
 
-function drawSegment(
-  part: Part,
-  start: number,
-  bits: number,
-  index: number,
-  frame: FrameLayout,
-  context: DrawingContext,
-): HTMLElement {
+function drawSegment(part: Part, segment: Segment, frame: FrameLayout, context: DrawingContext): HTMLElement {
   const { bytes, position } = context
+  const { start, bits, part: index } = segment
   const { violation } = frame
   const from = frame.offset * 8
+  const wrongByte = violation !== undefined && position > violation.offset ? violation.offset : -1
   const row = create('span', { class: 'bits' })
   row.style.setProperty('--bits', String(bits))
   for (let bit = from + start; bit < from + start + bits; bit++) {
     const byte = bit >> 3
-    const state = byte >= bytes.length ? 'missing' : byte >= position ? 'later' : ''
+    const state =
+      byte >= bytes.length ? 'missing' : byte >= position ? 'later' : byte === wrongByte ? 'here' : ''
     row.append(
       create(
         'i',
@@ -123,16 +119,17 @@ function drawSegment(
       ),
     )
   }
-  const first = frame.offset + (start >> 3)
   const isWrong =
-    violation !== undefined &&
-    position > violation.offset &&
-    violation.offset >= first &&
-    violation.offset <= frame.offset + ((start + bits - 1) >> 3)
+    wrongByte >= frame.offset + (part.start >> 3) &&
+    wrongByte <= frame.offset + ((part.start + part.bits - 1) >> 3)
+  const isLater = frame.offset + (start >> 3) >= position
   const label = index === 0 ? part.label : bits < 16 ? '…' : `${part.label}, continued`
   const cell = create(
     'div',
-    { class: `cell${isWrong ? ' wrong' : ''}${bits === 1 ? ' single' : ''}`, 'data-kind': part.kind },
+    {
+      class: `cell${isWrong ? ' wrong' : ''}${isLater ? ' later' : ''}${bits === 1 ? ' single' : ''}`,
+      'data-kind': part.kind,
+    },
     create('span', { class: 'label' }, label),
     row,
   )

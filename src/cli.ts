@@ -52,10 +52,11 @@ async function run(options: ServeOptions): Promise<void> {
   // Without TLS there is nothing to be read again: then it ends the process, as it always does.
   if (options.tls !== undefined) process.on('SIGHUP', () => reloadTls(server))
   const { length } = server.stats().shards
+  const scheme = options.tls === undefined ? 'ws' : 'wss'
+  const hint = options.app === undefined ? `to try it, open ${pageUrl(server, options)}\n` : ''
   process.stdout.write(
-    `listening on ${url(server, options.tls === undefined ? 'ws' : 'wss')} (${length} ${length === 1 ? 'shard' : 'shards'})\n`,
+    `listening on ${url(server, scheme)} (${length} ${length === 1 ? 'shard' : 'shards'})\n${hint}`,
   )
-  if (options.app === undefined) process.stdout.write(`to try it, open ${pageUrl(server, options)}\n`)
   const admin = server.adminAddress()
   if (admin !== null) process.stdout.write(`metrics at http://${authority(admin)}/metrics\n`)
 }
