@@ -102,7 +102,7 @@ export function noteOnField(field: Field, frame: FrameLayout, role: Role): Note 
       return {
         title,
         value: Array.from({ length: 4 }, (_, i) => hexOf((number >>> (24 - 8 * i)) & 255)).join(' '),
-        text: 'Four bytes, new and unpredictable for every frame. Byte i of the payload is XORed with byte i mod 4 of it. That hides nothing; it keeps a page from choosing what caches and proxies on the way see.',
+        text: 'Four bytes, new and unpredictable for every frame. Byte i of the payload is XORed with byte i mod 4 of it, counted from 0. That hides nothing; it keeps a page from choosing what caches and proxies on the way see.',
         source: '6455 5.3',
       }
   }
@@ -112,7 +112,7 @@ export function noteOnField(field: Field, frame: FrameLayout, role: Role): Note 
 export function noteOnPayload(frame: FrameLayout, index: number): Note {
   const { key, payload, unmasked, payloadLength = 0n } = frame
   const plain = unmasked[index]
-  const place = `Byte ${index.toLocaleString('en-US')} of ${payloadLength.toLocaleString('en-US')}, counted from 0. `
+  const place = `Byte ${(index + 1).toLocaleString('en-US')} of ${payloadLength.toLocaleString('en-US')}. `
   const meaning = payloadMeaning(frame, index)
   if (key === undefined) {
     return {
@@ -125,7 +125,7 @@ export function noteOnPayload(frame: FrameLayout, index: number): Note {
   return {
     title: 'Payload, masked',
     value: `${hexOf(payload[index])} ⊕ ${hexOf(key[index % 4])} = ${hexOf(plain)}  ${characterOf(plain)}`,
-    text: `${place}${meaning} XORed with byte ${index % 4} of the masking key it is 0x${hexOf(plain)}.`,
+    text: `${place}${meaning} XORed with byte ${(index % 4) + 1} of the masking key it is 0x${hexOf(plain)}.`,
     source: '6455 5.3',
   }
 }

@@ -7,7 +7,7 @@ import { drawFrame, type Part } from './frame-drawing.js'
 import { type FrameLayout, layoutStream, type StreamLayout, windowOf } from './frame-layout.js'
 import { NotePanel } from './note-panel.js'
 import { drawPayload } from './payload-table.js'
-import type { SharedFrame } from './route.js'
+import { type SharedFrame, serializeRoute } from './route.js'
 import { decodeUpTo, describeFrame, describeMessage, placeOf } from './stepping.js'
 
 /** Bytes that are looked at; what is pasted beyond them is cut off. */
@@ -134,6 +134,9 @@ export class Inspector {
     this.#chosen = undefined
     this.#panel.clear(HINT)
     this.#draw()
+    const link = serializeRoute({ view: 'inspector', shared: this.shared })
+    byId('share', HTMLAnchorElement).href = link
+    byId('share', HTMLAnchorElement).hidden = link === '#inspector'
     this.#changed(this.shared)
   }
 
@@ -179,11 +182,12 @@ export class Inspector {
       violation !== undefined && position > violation.offset
         ? [faultOf(this.#bytes, violation.offset, violation.error, placeOf(this.#layout, violation.offset))]
         : []
-    const table = drawPayload(frame, focus - frame.offset - frame.headerLength, width / 2)
+    const payloadAt = frame.offset + frame.headerLength
+    const table = drawPayload(frame, position - payloadAt, focus - payloadAt, width / 2)
     return create(
       'section',
       { class: 'frame', 'aria-label': name },
-      create('h3', {}, name, create('span', { class: 'facts' }, describeFrame(frame))),
+      create('h3', {}, name, create('span', { class: 'facts' }, describeFrame(frame, position))),
       ...faults,
       element,
       ...(table === undefined ? [] : [table]),
@@ -264,6 +268,6 @@ function faultOf(
     'p',
     { class: 'fault' },
     create('strong', {}, error.code),
-    ` at byte ${offset} of the stream, 0x${hexOf(bytes[offset] ?? 0)}, ${place}: ${error.message}. The connection is closed with ${error.closeCode}.`,
+    ` at offset ${offset} of the stream, 0x${hexOf(bytes[offset] ?? 0)}, ${place}: ${error.message}. The connection is closed with ${error.closeCode}.`,
   )
 }

@@ -67,16 +67,16 @@ export function placeOf(layout: StreamLayout, offset: number): string {
   return `${titles.length > 1 ? `${titles[0]} to ${titles.at(-1)}` : titles[0]} of ${name}`
 }
 
-/** What a frame is, in a line. */
-export function describeFrame(frame: FrameLayout): string {
+/** What a frame is, in a line, when `position` bytes of the stream have been pushed. */
+export function describeFrame(frame: FrameLayout, position: number): string {
   const opcode = opcodeOf(frame)
   const name = OPCODE_NAMES[opcode] ?? (opcode < 0 ? 'only begun' : `reserved opcode 0x${hexOf(opcode, 1)}`)
-  const { payloadLength, key, fields, isComplete, violation } = frame
+  const { payloadLength, key, fields, isComplete, violation, end } = frame
   const facts = [name]
   if (fields[0].value === 0n) facts.push('fragment')
   if (payloadLength !== undefined) facts.push(countBytes(payloadLength))
   if (key !== undefined) facts.push('masked')
-  if (violation !== undefined) facts.push('refused')
-  else if (!isComplete) facts.push('incomplete')
+  if (violation !== undefined && position > violation.offset) facts.push('refused')
+  else if (!isComplete || position < end) facts.push('incomplete')
   return facts.join(' · ')
 }

@@ -349,7 +349,9 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       await page.getByLabel('Example').selectOption(name)
       const fault = await text(page, '.frame .fault')
       expect(fault).toMatch(
-        new RegExp(`^${code} at byte ${at} of the stream, .*The connection is closed with ${closeCode}\\.$`),
+        new RegExp(
+          `^${code} at offset ${at} of the stream, .*The connection is closed with ${closeCode}\\.$`,
+        ),
       )
       expect(await field(page, place).getAttribute('class')).toContain('wrong')
       // One byte earlier nothing is wrong yet.
@@ -373,6 +375,8 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       expect(await text(page, '#pushed')).toBe('Byte 10 of 11 is 0x51, byte 4 of the payload of frame 1.')
       expect(await text(page, '#yielded')).toBe('nothing so far')
       expect(await page.locator('.bits .later').count()).toBe(8)
+      expect(await page.locator('td.later').count()).toBe(4)
+      expect(await text(page, '.frame h3')).toMatch(/incomplete$/)
       await page.keyboard.press('Home')
       expect(await text(page, '#pushed')).toBe('Nothing is pushed yet.')
       expect(await page.locator('.bits .later').count()).toBe(88)
@@ -406,6 +410,8 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       expect(await text(page, '.frame h3')).toMatch(/ping · 0 bytes/)
       await inspect(page, '8a 01 21')
       expect(new URL(page.url()).hash).toBe('#inspector?role=client&hex=8a0121')
+      const link = page.getByRole('link', { name: 'Link to these bytes' })
+      expect(await link.getAttribute('href')).toBe('#inspector?role=client&hex=8a0121')
       await page.reload()
       expect(await text(page, '.frame h3')).toMatch(/pong · 1 byte/)
     })

@@ -65,7 +65,7 @@ describe('byte by byte', () => {
       'Masking key of frame 1',
       'byte 1 of the payload of frame 1',
     ])
-    expect(layout.frames.map(frame => describeFrame(frame))).toEqual([
+    expect(layout.frames.map(frame => describeFrame(frame, 9))).toEqual([
       'text · 126 bytes · masked · incomplete',
     ])
   })
