@@ -1,4 +1,4 @@
-// Makes docs/inspector.png, which the README shows, of the page as it is: `npm run build && node scripts/screenshot.mjs`.
+// Makes docs/inspector.png, which the README shows, of the page as it is: `npm run build && npm run screenshot`.
 // Takes a Chromium in PATH.
 import { spawn } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'

@@ -34,16 +34,17 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
   })
 
   afterAll(async () => {
-    await browser?.close()
-    expect(await server?.stop()).toMatchObject({ code: 0, stderr: '' })
-    await project?.remove()
+    await browser.close()
+    const { code, stderr } = await server.stop()
+    await project.remove()
+    if (code !== 0 || stderr !== '') throw new Error(`the server ended with ${code}:\n${stderr}`)
   })
 
   afterEach(async () => {
     const complaints = await browser.takeComplaints(expected)
     expected = undefined
-    for (const other of others.splice(0)) other.kill('SIGKILL')
-    expect(complaints).toEqual([])
+    for (const command of others.splice(0)) command.kill('SIGKILL')
+    if (complaints.length > 0) throw new Error(`the browser complains:\n${complaints.join('\n')}`)
   })
 
   async function other(...args: string[]): Promise<Command> {
@@ -55,13 +56,13 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
   const text = (page: Page, selector: string) => page.locator(selector).innerText()
 
   /** Waits until an element's text fits, and fails with what it is otherwise. */
-  async function shows(page: Page, selector: string, pattern: RegExp): Promise<void> {
+  async function assertShows(page: Page, selector: string, pattern: RegExp): Promise<void> {
     await expect.poll(() => text(page, selector), { timeout: 20_000 }).toMatch(pattern)
   }
 
   async function connected(page: Page): Promise<void> {
     await page.getByRole('button', { name: 'Connect', exact: true }).click()
-    await shows(page, '#status', /^Connected to /)
+    await assertShows(page, '#status', /^Connected to /)
   }
 
   /** The messages, the latest first, without their times. */
@@ -100,7 +101,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       expect(await page.getByRole('alert').innerText()).toBe('A reason has at most 123 bytes')
       await page.getByLabel('Reason', { exact: true }).fill('enough')
       await page.getByRole('button', { name: 'Close', exact: true }).click()
-      await shows(page, '#status', /^Closed with 3001$/)
+      await assertShows(page, '#status', /^Closed with 3001$/)
       expect(await messages(page)).toEqual([
         '↓ close 2 B 3001',
         '↑ close 8 B 3001 enough',
@@ -128,23 +129,23 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       // Chromium itself writes to its console that a WebSocket did not come about.
       expected = /WebSocket connection to .* failed/
       away.kill('SIGKILL')
-      await shows(page, '#status', /^(Closed with 1006|No connection), next attempt in \d+\.\d s$/)
+      await assertShows(page, '#status', /^(Closed with 1006|No connection), next attempt in \d+\.\d s$/)
       const back = new Command(
         ['--host', '127.0.0.1', '--port', port, '--workers', '1', '--protocols', 'superchat'],
         { cli },
       )
       others.push(back)
       await back.output('stdout', /listening/)
-      await shows(page, '#status', /^Connected to /)
+      await assertShows(page, '#status', /^Connected to /)
 
       await page.getByLabel('Reconnect when it ends unasked').uncheck()
       back.kill('SIGKILL')
-      await shows(page, '#status', /^Closed with 1006$/)
+      await assertShows(page, '#status', /^Closed with 1006$/)
       await page.getByLabel('Reconnect when it ends unasked').check()
       await page.getByRole('button', { name: 'Connect', exact: true }).click()
-      await shows(page, '#status', /^No connection, next attempt in /)
+      await assertShows(page, '#status', /^No connection, next attempt in /)
       await page.getByRole('button', { name: 'Stop' }).click()
-      await shows(page, '#status', /^Not connected$/)
+      await assertShows(page, '#status', /^Not connected$/)
       expect(await page.getByRole('button', { name: 'Connect', exact: true }).isVisible()).toBe(true)
     })
 
@@ -161,7 +162,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       expect(await page.getByRole('alert').innerText()).toMatch(/subprotocol/i)
       await page.getByLabel('Subprotocols').fill('')
       await page.getByLabel('Address').press('Enter')
-      await shows(page, '#status', /^Connected to /)
+      await assertShows(page, '#status', /^Connected to /)
       expect(await page.getByRole('alert').count()).toBe(0)
     })
 
@@ -194,7 +195,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       await page.locator('#send').evaluate((button: HTMLElement) => {
         for (let i = 0; i < 350; i++) button.click()
       })
-      await shows(page, '#message-count', /^700 in all, the oldest 500 not shown$/)
+      await assertShows(page, '#message-count', /^700 in all, the oldest 500 not shown$/)
       expect(await page.locator('#messages li').count()).toBe(200)
     })
   })
@@ -468,7 +469,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
 
     test('has the accept key computed step by step', async () => {
       const page = await browser.open(`${url}/#handshake`)
-      await shows(page, '#accept-verdict', /^✓ The same as Sec-WebSocket-Accept of the response/)
+      await assertShows(page, '#accept-verdict', /^✓ The same as Sec-WebSocket-Accept of the response/)
       const key = page.getByLabel('The key of the request')
       const original = await key.inputValue()
       // RFC 6455 1.3.
@@ -487,10 +488,10 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       expect(await key.inputValue()).toMatch(/^[\w+/]{22}==$/)
       await page.getByRole('button', { name: 'Restore' }).click()
       expect(await key.inputValue()).toBe(original)
-      await shows(page, '#accept-verdict', /^✓/)
+      await assertShows(page, '#accept-verdict', /^✓/)
       await page.getByRole('button', { name: 'Another one' }).click()
       await expect.poll(() => key.inputValue()).not.toBe(original)
-      await shows(page, '#accept-verdict', /^✓/)
+      await assertShows(page, '#accept-verdict', /^✓/)
     })
 
     test('says so where the server does not tell', async () => {
@@ -498,7 +499,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
         opened.routeWebSocket(/.*/, socket => socket.close()),
       )
       await page.getByRole('tab', { name: 'Handshake' }).click()
-      await shows(page, '#shake-status', /did not tell/)
+      await assertShows(page, '#shake-status', /did not tell/)
     })
   })
 
@@ -571,7 +572,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       await page.getByLabel('Bytes of frames').fill('not bytes')
       await check('what can not be read')
       await page.getByRole('tab', { name: 'Handshake' }).click()
-      await shows(page, '#accept-verdict', /^✓/)
+      await assertShows(page, '#accept-verdict', /^✓/)
       await page.getByRole('option', { name: /^Sec-WebSocket-Key/ }).click()
       await check('handshake')
     })
@@ -624,7 +625,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       await page.getByRole('button', { name: 'Send PING' }).click()
       await until('PONG', async () => (await messages(page)).length === 2)
       await page.getByRole('tab', { name: 'Handshake' }).click()
-      await shows(page, '#accept-verdict', /^✓/)
+      await assertShows(page, '#accept-verdict', /^✓/)
       expect(await text(page, '#request')).toMatch(/^GET \/chat HTTP\/1\.1/)
     } finally {
       await authority.remove()

@@ -11,7 +11,7 @@ const codec = await loadCodec()
 
 describe('byte by byte', () => {
   it('says what the decoder yields, and with which byte', () => {
-    const bytes = hex('81 02 68 69 89 00 88 05 03 e8 62 79 65') as Uint8Array<ArrayBuffer>
+    const bytes = hex('81 02 68 69 89 00 88 05 03 e8 62 79 65')
     const told = Array.from({ length: bytes.length + 1 }, (_, count) =>
       decodeUpTo(codec, bytes, count, 'client')
         .now.map(message => describeMessage(message))
@@ -56,7 +56,7 @@ describe('byte by byte', () => {
   })
 
   it('names the places', () => {
-    const bytes = hex('81 fe 00 7e 37 fa 21 3d 7f') as Uint8Array<ArrayBuffer>
+    const bytes = hex('81 fe 00 7e 37 fa 21 3d 7f')
     const layout = layoutStream(codec, bytes, 'server')
     expect([0, 1, 2, 4, 8].map(offset => placeOf(layout, offset))).toEqual([
       'FIN to opcode of frame 1',
