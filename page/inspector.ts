@@ -235,7 +235,8 @@ export class Inspector {
         ? 'Nothing is pushed yet.'
         : `Byte ${position.toLocaleString('en-US')} of ${count.toLocaleString('en-US')} is 0x${hexOf(this.#bytes[position - 1])}, ${placeOf(this.#layout, position - 1)}.`
     byId('pushed', HTMLElement).textContent = place
-    this.#slider.setAttribute('aria-valuetext', place)
+    const yields = now.map(message => ` It yields ${describeMessage(message)}.`)
+    this.#slider.setAttribute('aria-valuetext', place + yields.join(''))
     const all = [
       ...before.map(message => ({ message, isNow: false })),
       ...now.map(message => ({ message, isNow: true })),

@@ -1,5 +1,6 @@
 import { FrameCodec } from '../src/codec/index.js'
 import { ownAddress } from './address.js'
+import { byId } from './dom.js'
 import { HandshakeView } from './handshake.js'
 import { Inspector } from './inspector.js'
 import { Playground } from './playground.js'
@@ -12,10 +13,24 @@ beginTheme()
 const path = document.querySelector('meta[name=websocket-path]')?.getAttribute('content') ?? ''
 const address = ownAddress(location.href, path)
 // The file that the server itself has loaded.
-const codec = new FrameCodec(await WebAssembly.compileStreaming(fetch('codec.wasm')))
+const codec = await WebAssembly.compileStreaming(fetch('codec.wasm')).then(
+  module => new FrameCodec(module),
+  (error: unknown) => {
+    byId('failure', HTMLElement).hidden = false
+    throw error
+  },
+)
+
+/** Milliseconds without a change before it is in the address: browsers bound how often that may change. */
+const SETTLED_MS = 300
+let settled: ReturnType<typeof setTimeout> | undefined
 
 const inspector = new Inspector(codec, shared => {
-  if (tabs.view === 'inspector') history.replaceState(null, '', serializeRoute({ view: 'inspector', shared }))
+  clearTimeout(settled)
+  settled = setTimeout(() => {
+    if (tabs.view === 'inspector')
+      history.replaceState(null, '', serializeRoute({ view: 'inspector', shared }))
+  }, SETTLED_MS)
 })
 const handshake = new HandshakeView(address)
 const tabs = new Tabs(view => {

@@ -145,6 +145,7 @@ export class Playground {
   }
 
   #showState(state: ConnectionState, text: string): void {
+    const { activeElement } = document
     const status = byId('status', HTMLElement)
     status.dataset.state = state
     status.textContent = text
@@ -155,6 +156,7 @@ export class Playground {
     this.#address.readOnly = state !== 'closed'
     for (const id of ['send', 'send-ping', 'close', 'measure']) byId(id, HTMLButtonElement).disabled = !isOpen
     if (isOpen) accept(this.#sendFault, this.#payload)
+    keepFocus(activeElement)
     this.#showProbing()
   }
 
@@ -190,6 +192,13 @@ export class Playground {
     input.setAttribute('aria-invalid', 'true')
     input.focus()
   }
+}
+
+/** The button that was pressed may be gone now: what follows from it gets the focus. */
+function keepFocus(focused: Element | null): void {
+  if (!(focused instanceof HTMLButtonElement) || !focused.hidden) return
+  const buttons = ['connect', 'stop', 'send'].map(id => byId(id, HTMLButtonElement))
+  buttons.find(button => !button.hidden && !button.disabled)?.focus()
 }
 
 /** The opposite of refusing what stands in an input. */

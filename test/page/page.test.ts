@@ -166,6 +166,17 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       expect(await page.getByRole('alert').count()).toBe(0)
     })
 
+    test('keeps the focus where the user is', async () => {
+      const page = await browser.open(url)
+      await page.getByLabel('Address').focus()
+      for (let i = 0; i < 2; i++) await page.keyboard.press('Tab')
+      const focused = () => page.evaluate(() => document.activeElement?.id)
+      expect(await focused()).toBe('connect')
+      await page.keyboard.press('Space')
+      await assertShows(page, '#status', /^Connected to /)
+      expect(await focused()).toBe('send')
+    })
+
     test('plots round-trip times', async () => {
       const page = await browser.open(url)
       expect(await page.getByRole('img', { name: 'Round-trip times: none yet' }).count()).toBe(1)
@@ -369,7 +380,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       const page = await browser.open(`${url}/#inspector`)
       const slider = page.getByRole('slider', { name: 'Bytes pushed to the decoder' })
       expect(await slider.getAttribute('aria-valuetext')).toBe(
-        'Byte 11 of 11 is 0x58, byte 5 of the payload of frame 1.',
+        'Byte 11 of 11 is 0x58, byte 5 of the payload of frame 1. It yields the text “Hello”.',
       )
       await slider.focus()
       await page.keyboard.press('ArrowLeft')
@@ -410,7 +421,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       const page = await browser.open(`${url}/#inspector?role=client&hex=8900`)
       expect(await text(page, '.frame h3')).toMatch(/ping · 0 bytes/)
       await inspect(page, '8a 01 21')
-      expect(new URL(page.url()).hash).toBe('#inspector?role=client&hex=8a0121')
+      await page.waitForURL(/#inspector\?role=client&hex=8a0121$/)
       const link = page.getByRole('link', { name: 'Link to these bytes' })
       expect(await link.getAttribute('href')).toBe('#inspector?role=client&hex=8a0121')
       await page.reload()
@@ -604,6 +615,14 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       expect(new Set(await durations())).toEqual(new Set(['0s']))
       await page.emulateMedia({ reducedMotion: 'no-preference' })
       expect(new Set(await durations()).size).toBe(2)
+    })
+
+    test('say why they can not be there', async () => {
+      expected = /404|CompileError|TypeError/
+      const page = await browser.open(url, {}, [], opened =>
+        opened.route('**/codec.wasm', route => route.fulfill({ status: 404 })),
+      )
+      expect(await page.getByRole('alert').innerText()).toMatch(/needs WebAssembly with SIMD/)
     })
 
     test('work by touch', async () => {

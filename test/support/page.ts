@@ -31,7 +31,7 @@ export class WatchedBrowser {
     page.on('console', message => {
       if (message.type() === 'error' || message.type() === 'warning') this.#complaints.push(message.text())
     })
-    page.on('pageerror', error => this.#complaints.push(String(error.stack)))
+    page.on('pageerror', error => this.#complaints.push(`${error.name}: ${error.message}`))
     const { host } = new URL(url)
     const watch = (address: string): void => {
       const target = new URL(address)
