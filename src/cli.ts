@@ -53,7 +53,8 @@ async function run(options: ServeOptions): Promise<void> {
   if (options.tls !== undefined) process.on('SIGHUP', () => reloadTls(server))
   const { length } = server.stats().shards
   const scheme = options.tls === undefined ? 'ws' : 'wss'
-  const hint = options.app === undefined ? `to try it, open ${pageUrl(server, options)}\n` : ''
+  const page = options.app === undefined ? pageUrl(server, options) : undefined
+  const hint = page === undefined ? '' : `to try it, open ${page}\n`
   process.stdout.write(
     `listening on ${url(server, scheme)} (${length} ${length === 1 ? 'shard' : 'shards'})\n${hint}`,
   )
@@ -97,9 +98,10 @@ function url(server: Server, scheme: 'ws' | 'wss'): string {
   return address.family === 'Unix' ? `unix:${address.address}` : `${scheme}://${authority(address)}`
 }
 
-/** Where a browser on this machine finds the page of the built-in application. */
-function pageUrl(server: Server, { tls }: ServeOptions): string {
+/** Where a browser on this machine finds the page of the built-in application; undefined where it can't get there. */
+function pageUrl(server: Server, { tls, proxyProtocol }: ServeOptions): string | undefined {
   const address = server.address() as AddressInfo
+  if (address.family === 'Unix' || proxyProtocol === true) return undefined
   const isAny = address.address === '0.0.0.0' || address.address === '::'
   return `${tls === undefined ? 'http' : 'https'}://${isAny ? `localhost:${address.port}` : authority(address)}/`
 }

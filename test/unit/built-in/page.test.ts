@@ -37,7 +37,7 @@ async function serve(path?: string, metricsPath?: string): Promise<number> {
     metricsPath,
     page,
   })
-  const server = createServer(socket => http.serve(socket))
+  const server = createServer(socket => http.serve(socket, { asksForOther: false, end: () => {} }))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   stops.push(() => {
