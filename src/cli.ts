@@ -52,8 +52,11 @@ async function run(options: ServeOptions): Promise<void> {
   // Without TLS there is nothing to be read again: then it ends the process, as it always does.
   if (options.tls !== undefined) process.on('SIGHUP', () => reloadTls(server))
   const { length } = server.stats().shards
+  const scheme = options.tls === undefined ? 'ws' : 'wss'
+  const page = options.app === undefined ? pageUrl(server, options) : undefined
+  const hint = page === undefined ? '' : `to try it, open ${page}\n`
   process.stdout.write(
-    `listening on ${url(server, options.tls === undefined ? 'ws' : 'wss')} (${length} ${length === 1 ? 'shard' : 'shards'})\n`,
+    `listening on ${url(server, scheme)} (${length} ${length === 1 ? 'shard' : 'shards'})\n${hint}`,
   )
   const admin = server.adminAddress()
   if (admin !== null) process.stdout.write(`metrics at http://${authority(admin)}/metrics\n`)
@@ -93,6 +96,14 @@ function reloadTls(server: Server): void {
 function url(server: Server, scheme: 'ws' | 'wss'): string {
   const address = server.address() as AddressInfo
   return address.family === 'Unix' ? `unix:${address.address}` : `${scheme}://${authority(address)}`
+}
+
+/** Where a browser on this machine finds the page of the built-in application; undefined where it can't get there. */
+function pageUrl(server: Server, { tls, proxyProtocol }: ServeOptions): string | undefined {
+  const address = server.address() as AddressInfo
+  if (address.family === 'Unix' || proxyProtocol === true) return undefined
+  const isAny = address.address === '0.0.0.0' || address.address === '::'
+  return `${tls === undefined ? 'http' : 'https'}://${isAny ? `localhost:${address.port}` : authority(address)}/`
 }
 
 function authority({ address, port, family }: AddressInfo): string {

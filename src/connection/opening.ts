@@ -20,6 +20,7 @@ import { nameClient, takeRead } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
 import { Outbox } from './outbox.js'
 import type { Transport, TransportOwner } from './transport.js'
+import { tellWitness } from './witness.js'
 
 /** Bytes of frames that may come while the `upgrade` hook is pending; then reading stands still. */
 const MOST_EARLY_BYTES = 64 * 1024
@@ -311,6 +312,7 @@ export class Opening extends Timed implements TransportOwner {
     const transport = this.#transport as Transport
     this.#leave()
     const protocol = acceptance?.protocol ?? upgrade.protocol ?? ''
+    if (acceptance !== undefined) tellWitness(acceptance, request.head, response)
     const connection = new Connection(
       this.#environment,
       transport,

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { AddressSet } from '../address.js'
 import type { App } from '../app.js'
+import { Page } from '../built-in/page.js'
 import { ClientCounts } from '../client-counts.js'
 import { Codec } from '../codec/codec.js'
 import { Compression } from '../connection/compression.js'
@@ -97,6 +98,7 @@ class Shard implements RunningShard, Registry {
     this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log, {
       board: task.board,
       metricsPath: task.metricsPath,
+      page: task.app === undefined ? new Page(options.path) : undefined,
     })
     this.#deadlines = new Deadlines(tickMs(options))
     const { maxPayload, perMessageDeflate } = options

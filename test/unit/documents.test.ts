@@ -123,6 +123,15 @@ describe('the API', () => {
   })
 })
 
+test('the README shows the inspector, in a picture that is no burden', () => {
+  expect(readme).toContain('(docs/inspector.png)')
+  const picture = readFileSync('docs/inspector.png')
+  expect(picture.subarray(0, 8).toString('latin1')).toBe('\x89PNG\r\n\x1a\n')
+  // Its width, in pixels.
+  expect(picture.readUInt32BE(16)).toBeGreaterThanOrEqual(1000)
+  expect(picture.length).toBeLessThan(200_000)
+})
+
 describe('the codec', () => {
   const codec = readFileSync('docs/codec.md', 'utf8')
 
@@ -260,7 +269,9 @@ describe('links', () => {
     'README.md',
     'CHANGELOG.md',
     'CONTRIBUTING.md',
-    ...readdirSync('docs').map(name => `docs/${name}`),
+    ...readdirSync('docs')
+      .filter(name => name.endsWith('.md'))
+      .map(name => `docs/${name}`),
   ]
 
   test.each(documents)('of %s lead to files and headings that exist', document => {
