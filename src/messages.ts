@@ -10,6 +10,8 @@ import type { TlsMaterial } from './tls-material.js'
 export interface ShardTask {
   index: number
   workers: number
+  /** How many reloads there were before. */
+  generation: number
   /** The shard's end of the channel; transferred with the task. */
   port: MessagePort
   /** The application module's URL; undefined for the built-in one. */
@@ -40,6 +42,8 @@ export type ToShard =
   | { type: 'descriptors'; pairs: number[]; sentMs: number }
   /** New connections get these certificates. */
   | { type: 'tls'; tls: TlsMaterial }
+  /** No more will come: end when the last one has ended. */
+  | { type: 'drain' }
   /** Take no more; close all with `code` over `spreadMs`; `timeoutMs` after that cut what is left. */
   | { type: 'stop'; code: number; timeoutMs: number; spreadMs: number }
 

@@ -71,9 +71,14 @@ class LocalShard implements ShardProcess {
     else this.#shard.reloadTls(tls)
   }
 
+  drain(): void {
+    this.#stopping = true
+    void this.#awaitEnd(this.#shard?.drain())
+  }
+
   stop(code: number, timeoutMs: number, spreadMs: number): void {
     this.#stopping = true
-    void this.#stop(code, timeoutMs, spreadMs)
+    void this.#awaitEnd(this.#shard?.stop(code, timeoutMs, spreadMs))
   }
 
   /** Of a thread's own code nothing can be cut short: what goes on in it goes on. */
@@ -92,9 +97,9 @@ class LocalShard implements ShardProcess {
     }
   }
 
-  async #stop(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
+  async #awaitEnd(ending: Promise<void> | undefined): Promise<void> {
     try {
-      await this.#shard?.stop(code, timeoutMs, spreadMs)
+      await ending
       this.#end(undefined)
     } catch (error) {
       this.#fail('ERR_SHARD_CRASHED', 'the application failed to stop in', error)

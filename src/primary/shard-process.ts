@@ -16,16 +16,18 @@ export interface ShardProcess {
   send(handle: TcpHandle, admission: number): boolean
   /** Has connections that come from now on begin with other certificates. */
   reloadTls(tls: TlsMaterial): void
+  /** Nothing is sent to it any more: asks it to serve what it has, and to end when its last connection has. */
+  drain(): void
   /**
    * Asks it to close its connections with `code`, spread over `spreadMs`, to cut what is left `timeoutMs` after that,
-   * and to end.
+   * and to end. May be asked again, in more of a hurry.
    */
   stop(code: number, timeoutMs: number, spreadMs: number): void
   /** Ends it at once. */
   kill(): void
 }
 
-/** Starts shards, each time with the ledger of a new life. */
+/** Starts the shards of a generation, each time with the ledger of a new life. */
 export interface ShardLauncher {
   launch(index: number, ledger: Ledger): ShardProcess
   /** Shards that are launched from now on begin with these certificates. */

@@ -10,10 +10,10 @@ import type { HandoffLine, OpenLine } from './handoff.js'
 import { ShardPool, type ThreadEnd, type ThreadRun } from './pool.js'
 import type { ShardLauncher, ShardProcess } from './shard-process.js'
 
-/** What all shards of a server are started with. */
+/** What all shards of a generation are started with. */
 export type CommonTask = Omit<ShardTask, 'index' | 'port' | 'ledger'>
 
-/** Shards that are threads. */
+/** Shards that are threads, which nobody has used before: a thread keeps the modules that it has loaded. */
 export class ThreadLauncher implements ShardLauncher {
   readonly #pool: ShardPool
   #task: CommonTask
@@ -93,6 +93,14 @@ class ThreadShard implements ShardProcess {
   reloadTls(tls: TlsMaterial): void {
     // A thread that is starting gets it when it has started.
     const message: ToShard = { type: 'tls', tls }
+    this.#port.postMessage(message)
+  }
+
+  drain(): void {
+    this.#stopping = true
+    // The shard takes what comes before it hears of the end.
+    this.#line.flush()
+    const message: ToShard = { type: 'drain' }
     this.#port.postMessage(message)
   }
 

@@ -48,9 +48,11 @@ export interface RunningShard {
   adoptDescriptor(fd: number, admission: number): void
   /** From now on connections begin with other certificates. */
   reloadTls(tls: TlsMaterial): void
+  /** No more will come: serves those that are there and waits until the last has ended. */
+  drain(): Promise<void>
   /**
    * Takes no more, closes all connections with `code`, over `spreadMs` (0 by default), waits for their end, after that
-   * at most `timeoutMs`, and cuts what is left.
+   * at most `timeoutMs`, and cuts what is left. A second call does it in the time that it says; both end together.
    */
   stop(code: number, timeoutMs: number, spreadMs?: number): Promise<void>
 }
@@ -69,7 +71,7 @@ export async function startShard(
   const log = createLog(task.logLevel, { shard: task.index }, sink)
   const openTransports = await findTransports()
   const app = await loadApp(task.app, log)
-  await app.start?.({ index: task.index, workers: task.workers })
+  await app.start?.({ index: task.index, workers: task.workers, generation: task.generation })
   return new Shard(task, app, openTransports, log)
 }
 
@@ -85,7 +87,9 @@ class Shard implements RunningShard, Registry {
   readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
   readonly #measureTimer: NodeJS.Timeout
   /** Told when the last connection has ended. */
-  #emptied: (() => void) | undefined
+  readonly #emptied = new Set<() => void>()
+  /** Once nothing is left but the application's `stop` hook. */
+  #ending: Promise<void> | undefined
 
   constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports, log: Log) {
     const { options } = task
@@ -175,6 +179,13 @@ class Shard implements RunningShard, Registry {
     }
   }
 
+  async drain(): Promise<void> {
+    // Whoever has come may still begin a WebSocket connection; HTTP is asked to come again elsewhere.
+    this.#http.stop()
+    await this.#empty()
+    await this.#end()
+  }
+
   async stop(code: number, timeoutMs: number, spreadMs = 0): Promise<void> {
     const environment = this.#environment
     environment.stopping = true
@@ -188,19 +199,14 @@ class Shard implements RunningShard, Registry {
     this.#http.destroy()
     // The `close` hooks come before `stop`.
     await this.#empty(CUT_MS)
-    await this.#app.stop?.()
-    this.#environment.compression?.close()
-    this.#deadlines.stop()
-    this.#transports.close()
-    clearInterval(this.#measureTimer)
-    this.#loopDelay.disable()
+    await this.#end()
   }
 
   /** A connection has ended, and its socket with it. */
   ended(admission: number): void {
     this.#count(Counter.ENDED)
     this.#ledger.release(admission)
-    if (this.#emptied !== undefined && this.#isEmpty) this.#emptied()
+    if (this.#emptied.size > 0 && this.#isEmpty) for (const tell of this.#emptied) tell()
   }
 
   get #isEmpty(): boolean {
@@ -208,17 +214,32 @@ class Shard implements RunningShard, Registry {
     return counters[Counter.ADOPTED] === counters[Counter.ENDED]
   }
 
-  /** Waits until there is no connection, but not longer than `timeoutMs`. */
-  async #empty(timeoutMs: number): Promise<void> {
+  /** Waits until there is no connection, but not longer than `timeoutMs`, if there is such a limit. */
+  async #empty(timeoutMs?: number): Promise<void> {
     if (this.#isEmpty) return
     await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, timeoutMs)
-      this.#emptied = () => {
+      const over = (): void => {
         clearTimeout(timer)
+        this.#emptied.delete(over)
         resolve()
       }
+      const timer = timeoutMs === undefined ? undefined : setTimeout(over, timeoutMs)
+      this.#emptied.add(over)
     })
-    this.#emptied = undefined
+  }
+
+  #end(): Promise<void> {
+    this.#ending ??= this.#release()
+    return this.#ending
+  }
+
+  async #release(): Promise<void> {
+    await this.#app.stop?.()
+    this.#environment.compression?.close()
+    this.#deadlines.stop()
+    this.#transports.close()
+    clearInterval(this.#measureTimer)
+    this.#loopDelay.disable()
   }
 
   #openTls(tls: TlsMaterial, codec: Codec, options: ConnectionOptions, log: Log): TlsTransports {

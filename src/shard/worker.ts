@@ -30,6 +30,9 @@ export default async function runShard(task: ShardTask): Promise<void> {
           return adoptAll(shard, message.pairs)
         case 'tls':
           return shard.reloadTls(message.tls)
+        case 'drain':
+          shard.drain().then(resolve, reject)
+          return
         case 'stop':
           shard.stop(message.code, message.timeoutMs, message.spreadMs).then(resolve, reject)
       }

@@ -112,6 +112,10 @@ export class ServerProcess {
     return this.#call('reloadTls', tls)
   }
 
+  reload(): Promise<void> {
+    return this.#call('reload')
+  }
+
   shardErrors(): Promise<{ code: string; index: number }[]> {
     return this.#call('shardErrors')
   }

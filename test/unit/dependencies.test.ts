@@ -67,6 +67,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'tcp-handle.ts',
     'tls-material.ts',
     'tls-options.ts',
+    'version.ts',
   ],
 }
 

@@ -22,6 +22,7 @@ import { parseMetrics, total } from '../../support/metrics.js'
 function board(shards = 2): Board {
   return {
     primary: createPrimaryCounters(),
+    workers: shards,
     shards: Array.from({ length: shards }, () => new Ledger().counters),
   }
 }

@@ -37,6 +37,7 @@ async function start(app = APP, options: Partial<ConnectionOptions> = {}) {
   const shard: RunningShard = await startShard({
     index: 1,
     workers: 3,
+    generation: 0,
     app: `data:text/javascript,${encodeURIComponent(app)}`,
     options: { ...resolveOptions({}).connection, ...options },
     logLevel: 'silent',
@@ -45,7 +46,7 @@ async function start(app = APP, options: Partial<ConnectionOptions> = {}) {
     logTo: 'text',
     codecModule: compileCodec(),
     ledger: ledger.memory,
-    board: { primary: createPrimaryCounters(), shards: [ledger.counters] },
+    board: { primary: createPrimaryCounters(), workers: 1, shards: [ledger.counters] },
     metricsPath: undefined,
   })
   let admission = 0
