@@ -181,7 +181,7 @@ class Shard implements RunningShard, Registry {
 
   async drain(): Promise<void> {
     // Whoever has come may still begin a WebSocket connection; HTTP is asked to come again elsewhere.
-    this.#http.stop()
+    this.#http.drain()
     await this.#empty()
     await this.#end()
   }
