@@ -34,6 +34,18 @@ export interface ShardTask {
   metricsPath: string | undefined
 }
 
+/** How a shard ends its connections. */
+export interface Stop {
+  /** The close code. */
+  code: number
+  /** Milliseconds that they get after the last of them was told, then they are cut. */
+  timeoutMs: number
+  /** Milliseconds over which they are told. */
+  spreadMs: number
+  /** Who has come and not asked yet still gets an answer, and `code` after it; if not it is cut. */
+  gently: boolean
+}
+
 /** Primary to shard. `sentMs` is when it was accepted (`monotonicMs`). */
 export type ToShard =
   /** An accepted socket, transferred (Node >= 24.21, >= 26.6). */
@@ -45,7 +57,7 @@ export type ToShard =
   /** No more will come: end when the last one has ended. */
   | { type: 'drain' }
   /** Take no more; close all with `code` over `spreadMs`; `timeoutMs` after that cut what is left. */
-  | { type: 'stop'; code: number; timeoutMs: number; spreadMs: number }
+  | ({ type: 'stop' } & Stop)
 
 /** Shard to primary. */
 export type FromShard =

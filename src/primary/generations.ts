@@ -1,9 +1,10 @@
 import { StateError } from '../errors.js'
+import type { Stop } from '../messages.js'
 import { CloseCode } from '../rfc6455.js'
 import type { TlsMaterial } from '../tls-material.js'
 import type { ShardLauncher } from './shard-process.js'
 import type { ShardSlot } from './shard-slot.js'
-import { type Stop, Supervisor, type SupervisorOptions } from './supervisor.js'
+import { Supervisor, type SupervisorOptions } from './supervisor.js'
 
 /**
  * Older generations that may have connections left beside each other. With one more the oldest gets no more time: its
@@ -156,7 +157,7 @@ export class Generations {
 
   #retire(generation: Generation): void {
     const { drainMs, stopTimeoutMs, spreadMs, onDrained } = this.#options
-    const stop = { code: CloseCode.SERVICE_RESTART, timeoutMs: stopTimeoutMs, spreadMs }
+    const stop = { code: CloseCode.SERVICE_RESTART, timeoutMs: stopTimeoutMs, spreadMs, gently: true }
     const ended = generation.supervisor.drain(drainMs, stop).then(() => {
       this.#setOld(this.#old.filter(({ number }) => number !== generation.number))
       onDrained(generation.number)

@@ -365,7 +365,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#log('info', 'the server stops', undefined, { event: 'server.stopping', code })
     // Accepted sockets are the shards', so that closing the listener does not wait for them.
     this.#listener?.close()
-    await this.#generations.stop({ code, timeoutMs, spreadMs })
+    await this.#generations.stop({ code, timeoutMs, spreadMs, gently: false })
     this.#admin?.close()
     this.#log('info', 'the server has stopped', undefined, { event: 'server.stopped' })
     this.emit('close')

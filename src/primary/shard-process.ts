@@ -1,5 +1,6 @@
 import type { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
+import type { Stop } from '../messages.js'
 import type { TcpHandle } from '../tcp-handle.js'
 import type { TlsMaterial } from '../tls-material.js'
 
@@ -19,10 +20,10 @@ export interface ShardProcess {
   /** Nothing is sent to it any more: asks it to serve what it has, and to end when its last connection has. */
   drain(): void
   /**
-   * Asks it to close its connections with `code`, spread over `spreadMs`, to cut what is left `timeoutMs` after that,
-   * and to end. May be asked again, in more of a hurry.
+   * Asks it to close its connections, to cut what is left when the time is over, and to end. May be asked again, in
+   * more of a hurry.
    */
-  stop(code: number, timeoutMs: number, spreadMs: number): void
+  stop(stop: Stop): void
   /** Ends it at once. */
   kill(): void
 }

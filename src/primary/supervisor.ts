@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ShardError } from '../errors.js'
+import type { Stop } from '../messages.js'
 import { CloseCode } from '../rfc6455.js'
 import type { TlsMaterial } from '../tls-material.js'
 import type { ShardLauncher } from './shard-process.js'
@@ -19,13 +20,6 @@ export const BACKOFF: Backoff = { firstMs: 100, maxMs: 10_000, healthyMs: 60_000
 
 /** What a shard gets beyond the stop time-out to end by itself, and a terminated thread to be gone. */
 const GRACE_MS = 1000
-
-/** How connections that are left are closed: see `CloseOptions` of the server. */
-export interface Stop {
-  code: number
-  timeoutMs: number
-  spreadMs: number
-}
 
 export interface SupervisorOptions {
   slots: readonly ShardSlot[]
@@ -82,7 +76,8 @@ export class Supervisor {
         for (const slot of slots) this.#begin(slot)
       })
     } catch (error) {
-      await this.stop({ code: CloseCode.GOING_AWAY, timeoutMs: stopTimeoutMs, spreadMs: 0 })
+      const { GOING_AWAY } = CloseCode
+      await this.stop({ code: GOING_AWAY, timeoutMs: stopTimeoutMs, spreadMs: 0, gently: false })
       throw error
     } finally {
       this.#starting = undefined
@@ -122,21 +117,21 @@ export class Supervisor {
   }
 
   /**
-   * Asks all shards to close their connections with `code`, spread over `spreadMs`, and resolves when all have ended, at
-   * the latest a moment after `spreadMs` and `timeoutMs`. May be called again, in more of a hurry.
+   * Asks all shards to close their connections, and resolves when all have ended, at the latest a moment after
+   * `spreadMs` and `timeoutMs`. May be called again, in more of a hurry.
    */
-  async stop({ code, timeoutMs, spreadMs }: Stop): Promise<void> {
+  async stop(stop: Stop): Promise<void> {
     this.#retire()
     this.#options.launcher.beginClose()
     const endings: Promise<unknown>[] = []
     for (const slot of this.#options.slots) {
       if (slot.process === undefined) continue
       endings.push(slot.process.ended)
-      if (slot.state === 'ready' || slot.state === 'stopping') slot.process.stop(code, timeoutMs, spreadMs)
+      if (slot.state === 'ready' || slot.state === 'stopping') slot.process.stop(stop)
       else slot.process.kill()
       slot.state = 'stopping'
     }
-    await within(spreadMs + timeoutMs + GRACE_MS, Promise.all(endings))
+    await within(stop.spreadMs + stop.timeoutMs + GRACE_MS, Promise.all(endings))
     await this.#end()
   }
 

@@ -3,7 +3,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:wor
 import { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
 import type { LogSink } from '../log.js'
-import type { FromShard, ShardTask, ToShard } from '../messages.js'
+import type { FromShard, ShardTask, Stop, ToShard } from '../messages.js'
 import type { TcpHandle } from '../tcp-handle.js'
 import type { TlsMaterial } from '../tls-material.js'
 import type { HandoffLine, OpenLine } from './handoff.js'
@@ -104,11 +104,11 @@ class ThreadShard implements ShardProcess {
     this.#port.postMessage(message)
   }
 
-  stop(code: number, timeoutMs: number, spreadMs: number): void {
+  stop(stop: Stop): void {
     this.#stopping = true
     // What was accepted before is told the close code, too.
     this.#line.flush()
-    const message: ToShard = { type: 'stop', code, timeoutMs, spreadMs }
+    const message: ToShard = { type: 'stop', ...stop }
     this.#port.postMessage(message)
   }
 

@@ -31,6 +31,8 @@ import { findTransports, type OpenTransports, type SocketSource, type Transports
 const MOST_TICK_MS = 100
 /** How long connections that were cut may take to say so, in milliseconds. */
 const CUT_MS = 1000
+/** How often connections that open in a shard that stops are closed, in milliseconds. */
+const LATECOMER_INTERVAL_MS = 20
 /** How often event-loop delay and heap are written to the ledger, in milliseconds. */
 const MEASURE_INTERVAL_MS = 1000
 /** Resolution of the event loop's monitor, in milliseconds, which it counts in. */
@@ -53,8 +55,10 @@ export interface RunningShard {
   /**
    * Takes no more, closes all connections with `code`, over `spreadMs` (0 by default), waits for their end, after that
    * at most `timeoutMs`, and cuts what is left. A second call does it in the time that it says; both end together.
+   *
+   * @param gently who has come and not asked yet still gets an answer, and `code` after it; by default it is cut
    */
-  stop(code: number, timeoutMs: number, spreadMs?: number): Promise<void>
+  stop(code: number, timeoutMs: number, spreadMs?: number, gently?: boolean): Promise<void>
 }
 
 /**
@@ -186,14 +190,19 @@ class Shard implements RunningShard, Registry {
     await this.#end()
   }
 
-  async stop(code: number, timeoutMs: number, spreadMs = 0): Promise<void> {
+  async stop(code: number, timeoutMs: number, spreadMs = 0, gently = false): Promise<void> {
     const environment = this.#environment
-    environment.stopping = true
-    this.#http.stop()
-    for (const opening of environment.openings) opening.stop()
+    if (!gently) {
+      environment.stopping = true
+      this.#http.stop()
+      for (const opening of environment.openings) opening.stop()
+    }
     const close = (connection: Connection): void => connection.close(code)
     await spread([...environment.connections], spreadMs, close, () => this.#isEmpty)
+    // Those that have opened since.
+    const latecomers = setInterval(() => environment.connections.forEach(close), LATECOMER_INTERVAL_MS)
     await this.#empty(timeoutMs)
+    clearInterval(latecomers)
     for (const opening of environment.openings) opening.terminate()
     for (const connection of environment.connections) connection.terminate()
     this.#http.destroy()

@@ -34,7 +34,7 @@ export default async function runShard(task: ShardTask): Promise<void> {
           shard.drain().then(resolve, reject)
           return
         case 'stop':
-          shard.stop(message.code, message.timeoutMs, message.spreadMs).then(resolve, reject)
+          shard.stop(message.code, message.timeoutMs, message.spreadMs, message.gently).then(resolve, reject)
       }
     })
     tell(port, { type: 'ready' })

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 export type Mode = 'ok' | 'no-syntax' | 'throw' | 'fail' | 'fail in shard 1' | 'hang'
 
 const SOURCE = `
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { mode, version } from './version.mjs'
 
 let shard
@@ -33,10 +33,10 @@ export default {
         throw new RangeError('crashed on demand')
       })
     }
-    if (data.startsWith('block ')) {
-      const end = performance.now() + Number(data.slice(6))
-      socket.send('blocking')
-      setImmediate(() => setImmediate(() => { while (performance.now() < end); }))
+    if (data === 'block') {
+      // Until there is a file of that name.
+      tell('blocked')
+      while (!existsSync(new URL('go', import.meta.url)));
       return
     }
     socket.send([version, shard.generation, shard.index, data].join(' '))
@@ -67,6 +67,11 @@ export class ReloadableApp {
   journal(): string[] {
     const file = join(this.directory, 'journal')
     return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
+  }
+
+  /** Has a shard that blocks go on. */
+  go(): void {
+    writeFileSync(join(this.directory, 'go'), '')
   }
 
   remove(): void {

@@ -135,6 +135,17 @@ export class ServerProcess {
     return this.#descriptors('socket:')
   }
 
+  /** Threads that the process has, Node's own among them. */
+  threads(): number {
+    return readdirSync(`/proc/${this.#process.pid}/task`).length
+  }
+
+  /** Bytes of resident memory. */
+  rss(): number {
+    const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
+  }
+
   #descriptors(kind: string): number {
     const directory = `/proc/${this.#process.pid}/fd`
     return readdirSync(directory).filter(name => {
