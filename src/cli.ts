@@ -85,7 +85,13 @@ function stop(server: Server, signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void {
   stopping = true
   process.stdout.write(`${signal}: closing all connections; once more ends it at once\n`)
   // Whatever an application has left running in this thread must not keep the process.
-  void server.close().then(() => process.exit(0))
+  void server.close().then(() => (signal === 'SIGHUP' ? hangUp() : process.exit(0)))
+}
+
+/** Ends as the signal would have ended it: Node 20 aborts when it is to exit and finds no terminal to set back. */
+function hangUp(): void {
+  process.removeAllListeners('SIGHUP')
+  process.kill(process.pid, 'SIGHUP')
 }
 
 async function reload(server: Server, { app, tls }: ServeOptions): Promise<void> {

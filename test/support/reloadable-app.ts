@@ -75,6 +75,6 @@ export class ReloadableApp {
   }
 
   remove(): void {
-    rmSync(this.directory, { recursive: true })
+    rmSync(this.directory, { recursive: true, force: true })
   }
 }
