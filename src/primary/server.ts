@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto'
-import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +17,6 @@ import {
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
-import { createLog, createLoggerSink, createSink, type Log, type LogSink } from '../log.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
@@ -31,6 +29,7 @@ import { type Balancer, createBalancer } from './balance.js'
 import { Generations, ROWS } from './generations.js'
 import { findHandoff, type HandoffWay, passesUnix } from './handoff.js'
 import { listen } from './listen.js'
+import { Reporter } from './reporter.js'
 import type { ShardLauncher } from './shard-process.js'
 import { ShardSlot, type ShardStats, type Traffic } from './shard-slot.js'
 import { combineStats, sumTraffic } from './stats.js'
@@ -101,11 +100,6 @@ export interface ServerParts {
   backoff?: Backoff
 }
 
-/** For tracing tools, in the main thread: `{ error, index }`. */
-const CRASH = channel('shardws:shard:crash')
-/** The same, of a reload: `{ generation }`, or `{ error }`. */
-const RELOAD = channel('shardws:server:reload')
-
 const WORKER_FILE = fileURLToPath(new URL('../shard/worker.js', import.meta.url))
 
 /** A running server: accepts connections and hands each to a shard. Made by `serve`. */
@@ -121,7 +115,7 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #trusted: AddressSet
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
-  readonly #log: Log
+  readonly #reporter: Reporter
   /** Of this package, when the server was started. */
   readonly #version = readVersion()
   /** What `reloadTls` reads again. */
@@ -139,7 +133,7 @@ export class Server extends EventEmitter<ServerEvents> {
     ledgers: readonly Ledger[],
     board: Board,
     admin: Admin | undefined,
-    log: Log,
+    reporter: Reporter,
     backoff: Backoff,
     clients: ClientCounts | undefined,
   ) {
@@ -153,7 +147,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
     this.#counters = board.primary
     this.#admin = admin
-    this.#log = log
+    this.#reporter = reporter
     const { workers } = board
     this.#workers = workers
     this.#slots = ledgers.map(
@@ -171,13 +165,20 @@ export class Server extends EventEmitter<ServerEvents> {
       backoff,
       drainMs: reloadDrainMs,
       spreadMs: closeSpreadMs,
-      onReplaced: shard =>
-        this.#log('info', `shard ${shard} is ready again`, undefined, { event: 'shard.ready', shard }),
-      onFailure: (error, index, isReplaced) => this.#report(error, index, isReplaced),
-      onReload: generation => this.#reloaded(generation),
+      onReplaced: shard => reporter.inform(`shard ${shard} is ready again`, { event: 'shard.ready', shard }),
+      onFailure: (error, index, isReplaced) => {
+        const isHeard = this.listenerCount('shardError') > 0
+        reporter.crashed(error, index, isReplaced, isHeard)
+        if (isHeard) this.emit('shardError', error, index)
+      },
+      onReload: generation => {
+        count(board.primary, PrimaryCounter.RELOADS)
+        reporter.reloaded(generation)
+        this.emit('reload', generation)
+      },
       onReloadFailure: error => this.#reloadFailed(error),
       onDrained: generation =>
-        this.#log('info', `the shards of generation ${generation} have ended`, undefined, {
+        reporter.inform(`the shards of generation ${generation} have ended`, {
           event: 'reload.drained',
           generation,
         }),
@@ -199,9 +200,8 @@ export class Server extends EventEmitter<ServerEvents> {
     }
     board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
     const admin = await openAdmin(options, board)
-    const sink =
-      options.logger === undefined ? createSink(options.logFormat) : createLoggerSink(options.logger)
-    const log = createServerLog(options, sink)
+    const reporter = new Reporter(options)
+    const { sink } = reporter
     const task: Omit<CommonTask, 'generation'> = {
       workers,
       app: options.app,
@@ -218,7 +218,7 @@ export class Server extends EventEmitter<ServerEvents> {
     if (openLine === undefined) {
       const { LocalLauncher } = await import('./local-shard.js')
       createLauncher = common => new LocalLauncher(common, sink)
-      warnOfLocalShard(log, parts.handoff ?? process.env.SHARDWS_HANDOFF)
+      warnOfLocalShard(reporter, parts.handoff ?? process.env.SHARDWS_HANDOFF)
     } else {
       const { workerFile = WORKER_FILE } = parts
       const { resourceLimits } = options
@@ -231,7 +231,7 @@ export class Server extends EventEmitter<ServerEvents> {
       ledgers,
       board,
       admin,
-      log,
+      reporter,
       parts.backoff ?? BACKOFF,
       clients,
     )
@@ -362,12 +362,12 @@ export class Server extends EventEmitter<ServerEvents> {
 
   async #close(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
     this.#counters[PrimaryCounter.PHASE] = Phase.STOPPING
-    this.#log('info', 'the server stops', undefined, { event: 'server.stopping', code })
+    this.#reporter.inform('the server stops', { event: 'server.stopping', code })
     // Accepted sockets are the shards', so that closing the listener does not wait for them.
     this.#listener?.close()
     await this.#generations.stop({ code, timeoutMs, spreadMs, gently: false })
     this.#admin?.close()
-    this.#log('info', 'the server has stopped', undefined, { event: 'server.stopped' })
+    this.#reporter.inform('the server has stopped', { event: 'server.stopped' })
     this.emit('close')
   }
 
@@ -394,7 +394,7 @@ export class Server extends EventEmitter<ServerEvents> {
   #announce({ address, port, family }: AddressInfo): void {
     this.#counters[PrimaryCounter.PHASE] = Phase.SERVING
     const place = family === 'Unix' ? address || 'a Unix domain socket' : `${address} port ${port}`
-    this.#log('info', `listening on ${place}`, undefined, {
+    this.#reporter.inform(`listening on ${place}`, {
       event: 'server.listening',
       address,
       port,
@@ -453,36 +453,9 @@ export class Server extends EventEmitter<ServerEvents> {
     }
   }
 
-  #reloaded(generation: number): void {
-    count(this.#counters, PrimaryCounter.RELOADS)
-    const text = `new shards take the connections (generation ${generation})`
-    this.#log('info', text, undefined, { event: 'reload.done', generation })
-    if (RELOAD.hasSubscribers) RELOAD.publish({ generation })
-    this.emit('reload', generation)
-  }
-
   #reloadFailed(error: unknown): void {
     count(this.#counters, PrimaryCounter.RELOADS_FAILED)
-    if (RELOAD.hasSubscribers) RELOAD.publish({ error })
-    // On a terminal whoever asked for it says so.
-    if (isForTerminal(this.#options)) return
-    const fault = (error as { code?: string }).code
-    this.#log('error', `the reload failed: ${(error as Error).message}`, (error as Error).cause, {
-      event: 'reload.failed',
-      fault,
-    })
-  }
-
-  #report(error: ShardError, index: number, isReplaced: boolean): void {
-    if (CRASH.hasSubscribers) CRASH.publish({ error, index })
-    const isHeard = this.listenerCount('shardError') > 0
-    // On a terminal whoever listens says it as well.
-    if (!isHeard || !isForTerminal(this.#options)) {
-      const sequel = isReplaced ? '; another takes its place' : ''
-      const facts = { event: 'shard.crashed', shard: index, fault: error.code }
-      this.#log('error', `${error.message}${sequel}`, error.cause, facts)
-    }
-    if (isHeard) this.emit('shardError', error, index)
+    this.#reporter.reloadFailed(error)
   }
 }
 
@@ -500,19 +473,6 @@ async function openAdmin(
   if (adminPort === undefined) return undefined
   const { Admin } = await import('./admin.js')
   return Admin.listen(adminPort, adminHost, board)
-}
-
-/** Text is for people, who see from the command when it listens and stops. */
-function isForTerminal({ logger, logFormat }: ResolvedOptions): boolean {
-  return logger === undefined && logFormat === 'text'
-}
-
-function createServerLog(options: ResolvedOptions, sink: LogSink): Log {
-  const log = createLog(options.logLevel, {}, sink)
-  if (!isForTerminal(options)) return log
-  return (level, text, error, facts) => {
-    if (level !== 'info') log(level, text, error, facts && { ...facts, shard: undefined })
-  }
 }
 
 /** Only where proxies bring clients that the primary does not see. */
@@ -538,12 +498,12 @@ function noWayForUnix(): OptionError {
 
 let warned = false
 
-function warnOfLocalShard(log: Log, asked: string | undefined): void {
+function warnOfLocalShard(reporter: Reporter, asked: string | undefined): void {
   if (warned) return
   warned = true
   const why =
     asked === 'local'
       ? 'SHARDWS_HANDOFF is local'
       : 'this platform cannot hand sockets to threads (it needs Node 24.21, or koffi)'
-  log('warn', `${why}: one shard runs in the main thread`, undefined, { event: 'handoff.missing' })
+  reporter.warn(`${why}: one shard runs in the main thread`, { event: 'handoff.missing' })
 }
