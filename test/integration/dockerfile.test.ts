@@ -31,7 +31,7 @@ describe(
       image.remove()
     })
 
-    test(' serves the application in /srv/app, is healthy, reloads at SIGHUP and ends at STOPSIGNAL', async () => {
+    test('serves the application in /srv/app, is healthy, reloads at SIGHUP and ends at STOPSIGNAL', async () => {
       const app = (version: string): void =>
         writeFileSync(
           join(image.directory, 'app.mjs'),

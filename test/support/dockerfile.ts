@@ -10,7 +10,7 @@ interface Instruction {
 }
 
 /** The Dockerfile's instructions, comments and line ends that are escaped taken out. */
-export function readDockerfile(path: string): Instruction[] {
+function readDockerfile(path: string): Instruction[] {
   return readFileSync(path, 'utf8')
     .replaceAll(/^#.*\n/gm, '')
     .replaceAll('\\\n', ' ')

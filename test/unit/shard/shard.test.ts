@@ -196,9 +196,6 @@ describe('a shard that drains', () => {
     const clients = [await WireClient.open(port), await WireClient.open(port)]
     const slow = shard.stop(1012, 60_000, 60_000, true)
     await Promise.all([soon('the stop', shard.stop(1001, 50)), soon('the one before', slow)])
-    for (const client of clients) {
-      await client.ended()
-      client.end()
-    }
+    expect(await Promise.all(clients.map(client => client.ended()))).toHaveLength(2)
   })
 })
