@@ -61,6 +61,8 @@ export type ToShard =
 
 /** Shard to primary. */
 export type FromShard =
+  /** The thread has loaded the shard's own modules; now comes the application. */
+  | { type: 'begun' }
   /** The application is loaded and started, sockets are welcome. */
   | { type: 'ready' }
   /** The application could not be loaded or started. The task then ends. */

@@ -125,10 +125,12 @@ export class Supervisor {
     this.#options.launcher.beginClose()
     const endings: Promise<unknown>[] = []
     for (const slot of this.#options.slots) {
-      if (slot.process === undefined) continue
-      endings.push(slot.process.ended)
-      if (slot.state === 'ready' || slot.state === 'stopping') slot.process.stop(stop)
-      else slot.process.kill()
+      const { process } = slot
+      if (process === undefined) continue
+      endings.push(process.ended)
+      // One that starts hears of it when it has started, if that takes but a moment: it need not be cut then.
+      process.stop(stop)
+      if (slot.state === 'starting') setTimeout(() => process.kill(), GRACE_MS).unref()
       slot.state = 'stopping'
     }
     await within(stop.spreadMs + stop.timeoutMs + GRACE_MS, Promise.all(endings))
@@ -176,7 +178,9 @@ export class Supervisor {
       clearTimeout(limit)
       slot.end()
       slot.state = this.#ending ? 'stopped' : 'waiting'
-      const error = late ?? failure
+      // Nobody is to wait for the start of what was asked to stop.
+      const stopped = new ShardError('ERR_SHARD_ENDED', `shard ${slot.index} was stopped`)
+      const error = late ?? failure ?? (this.#starting && stopped)
       if (error !== undefined) this.#failed(slot, error, readyAt)
     }
     void awaitReady()

@@ -10,6 +10,9 @@ import type { HandoffLine, OpenLine } from './handoff.js'
 import { ShardPool, type ThreadEnd, type ThreadRun } from './pool.js'
 import type { ShardLauncher, ShardProcess } from './shard-process.js'
 
+/** What a thread that is to be terminated has at most to load our modules first, in milliseconds. */
+const BEGIN_LIMIT_MS = 5000
+
 /** What all shards of a generation are started with. */
 export type CommonTask = Omit<ShardTask, 'index' | 'port' | 'ledger'>
 
@@ -64,6 +67,10 @@ class ThreadShard implements ShardProcess {
   #becomeReady: () => void = () => {}
   #failure: Error | undefined
   #stopping = false
+  /** The thread has loaded the shard's modules. */
+  #begun = false
+  /** It is to be terminated then. */
+  #killDue = false
 
   constructor(index: number, run: ThreadRun, port: MessagePort, line: HandoffLine, toLogger: LogSink) {
     this.#index = index
@@ -112,12 +119,26 @@ class ThreadShard implements ShardProcess {
     this.#port.postMessage(message)
   }
 
+  /**
+   * A thread that is terminated while Piscina has it `require` our modules can abort the whole process (seen on Node 20.20:
+   * `v8::ToLocalChecked Empty MaybeLocal` in `CreateRequiredModuleFacade`), so that one which starts gets the moment
+   * that this takes.
+   */
   kill(): void {
-    this.#run.kill()
+    if (this.#begun) {
+      this.#run.kill()
+    } else if (!this.#killDue) {
+      this.#killDue = true
+      setTimeout(() => this.#run.kill(), BEGIN_LIMIT_MS).unref()
+    }
   }
 
   #receive(message: FromShard): void {
     switch (message.type) {
+      case 'begun':
+        this.#begun = true
+        if (this.#killDue) this.#run.kill()
+        break
       case 'ready':
         this.#becomeReady()
         break

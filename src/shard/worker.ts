@@ -8,6 +8,7 @@ import { type RunningShard, startShard } from './shard.js'
  */
 export default async function runShard(task: ShardTask): Promise<void> {
   const { port } = task
+  tell(port, { type: 'begun' })
   let shard: RunningShard
   try {
     shard = await startShard(task, record => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -60,7 +60,10 @@ export class ReloadableApp {
   /** Puts another version there. */
   write(version: string, mode: Mode = 'ok'): void {
     const source = `export const version = '${version}', mode = '${mode}'\n`
-    writeFileSync(join(this.directory, 'version.mjs'), mode === 'no-syntax' ? 'export const =' : source)
+    // At once: shards may be loading it.
+    const file = join(this.directory, 'version.mjs')
+    writeFileSync(`${file}.new`, mode === 'no-syntax' ? 'export const =' : source)
+    renameSync(`${file}.new`, file)
   }
 
   /** What the shards did: `start a`, `stop a`, ... */
