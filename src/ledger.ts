@@ -39,7 +39,10 @@ export const Counter = {
   SEND_QUEUE: 16,
   /** Connections given to HTTP. */
   HTTP: 17,
-  /** Of the primary: ends that nobody asked for, starts after those, 1 while the shard is ready. */
+  /**
+   * Of the primary: ends that nobody asked for, starts after those, and 1 while the shard takes connections, 2 while it
+   * takes no more and has not ended.
+   */
   CRASHES: 18,
   RESTARTS: 19,
   READY: 20,
@@ -114,6 +117,9 @@ export const PrimaryCounter = {
   ACCEPT_ERRORS: 3,
   /** The first of `DENIALS.length`: connections closed at once, by reason. */
   DENIED: 4,
+  /** Reloads whose new shards took over, and those that failed. */
+  RELOADS: 24,
+  RELOADS_FAILED: 25,
 } as const
 
 /** What a server goes through. */
@@ -122,7 +128,7 @@ export const Phase = { STARTING: 0, SERVING: 1, STOPPING: 2 } as const
 /** Why a connection is closed as soon as it is accepted. */
 export const DENIALS = ['maxConnections', 'maxConnectionsPerIp', 'noShard', 'handoff'] as const
 
-const PRIMARY_COUNTERS = 16
+const PRIMARY_COUNTERS = 32
 
 /** Shared memory for the counters of a primary. */
 export function createPrimaryCounters(): Float64Array<SharedArrayBuffer> {
@@ -133,7 +139,13 @@ export function createPrimaryCounters(): Float64Array<SharedArrayBuffer> {
 export interface Board {
   /** Of `PrimaryCounter`. */
   readonly primary: Float64Array<SharedArrayBuffer>
-  /** Of `Counter`, by shard. */
+  /** How many shards a generation has. */
+  readonly workers: number
+  /**
+   * Of `Counter`: of a row of `workers` shards, of the next row, and so on. Generations take turns with the rows, so
+   * that every thread sees them all from its start and no counter ever falls. Those of shard `i` are at `i`,
+   * `i + workers`, `i + 2 * workers`, ...
+   */
   readonly shards: readonly Float64Array<SharedArrayBuffer>[]
 }
 

@@ -83,6 +83,14 @@ export class ShardHttp implements HttpEndpoint {
     server.emit('connection', stream)
   }
 
+  /**
+   * Ends each connection with its next answer. Those without a request are not cut, since one may be on its way: they
+   * end with their keep-alive time, 5 s.
+   */
+  drain(): void {
+    this.#stopping = true
+  }
+
   /** Ends connections without a request now, the others after their response. */
   stop(): void {
     this.#stopping = true

@@ -69,6 +69,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'tcp-handle.ts',
     'tls-material.ts',
     'tls-options.ts',
+    'version.ts',
   ],
 }
 

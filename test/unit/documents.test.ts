@@ -201,7 +201,11 @@ describe('the metrics in docs/operations.md', () => {
     [...new Set(text.match(/\b(?:shardws|process)_[a-z_]+(?=[`{ ])/g))].toSorted()
 
   test('are those that there are', () => {
-    const rendered = renderMetrics({ primary: createPrimaryCounters(), shards: [new Ledger().counters] })
+    const rendered = renderMetrics({
+      primary: createPrimaryCounters(),
+      workers: 1,
+      shards: [new Ledger().counters],
+    })
     const operations = readFileSync('docs/operations.md', 'utf8')
     const families = Array.from(rendered.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name)
     expect(names(section(operations, 'Metrics'))).toEqual(families.toSorted())

@@ -24,6 +24,7 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   maxConnectionsPerIp: ['--max-connections-per-ip', '8', 8],
   stopTimeoutMs: ['--stop-timeout-ms', '9', 9],
   closeSpreadMs: ['--close-spread-ms', '33', 33],
+  reloadDrainMs: ['--reload-drain-ms', '34', 34],
   startTimeoutMs: ['--start-timeout-ms', '10', 10],
   logLevel: ['--log-level', 'debug', 'debug'],
   logFormat: ['--log-format', 'json', 'json'],

@@ -25,7 +25,7 @@ afterEach(() => {
 async function serve(app: App<unknown> = {}, path?: string, timeoutMs = 10_000, metricsPath?: string) {
   const log: string[] = []
   const { counters } = new Ledger()
-  const board: Board = { primary: createPrimaryCounters(), shards: [counters] }
+  const board: Board = { primary: createPrimaryCounters(), workers: 1, shards: [counters] }
   const http = new ShardHttp(
     app,
     path,
