@@ -50,6 +50,7 @@ describe('resolveOptions', () => {
       balance: 'least-connections',
       maxConnections: 1_000_000,
       maxConnectionsPerIp: 0,
+      reloadDrainMs: 60_000,
       stopTimeoutMs: 10_000,
       closeSpreadMs: 0,
       startTimeoutMs: 30_000,
