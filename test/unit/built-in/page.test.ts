@@ -31,7 +31,7 @@ afterEach(() => {
 /** A shard's HTTP with a page, fed by a listener. */
 async function serve(path?: string, metricsPath?: string): Promise<number> {
   const page = new Page(path, pathToFileURL(`${directory}/`))
-  const board = { primary: createPrimaryCounters(), shards: [new Ledger().counters] }
+  const board = { primary: createPrimaryCounters(), workers: 1, shards: [new Ledger().counters] }
   const http = new ShardHttp({}, path, 10_000, (level, line) => log.push(`${level} ${line}`), {
     board,
     metricsPath,
