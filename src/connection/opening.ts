@@ -4,25 +4,22 @@ import { type HandshakeError, StateError } from '../errors.js'
 import { negotiateDeflate } from '../handshake/deflate.js'
 import type { Endpoint } from '../handshake/forwarded.js'
 import { HeadReader } from '../handshake/head.js'
-import { ProxyHeaderReader } from '../handshake/proxy-header.js'
 import { handshakeError, refusalIndex } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
-import { clientOf, isWithinLimit } from './client.js'
+import { Client } from './client.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
 import { Diagnostics } from './diagnostics.js'
+import { EarlyFrames } from './early-frames.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { nameClient, takeRead } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
 import { Outbox } from './outbox.js'
 import type { Transport, TransportOwner } from './transport.js'
-
-/** Bytes of frames that may come while the `upgrade` hook is pending; then reading stands still. */
-const MOST_EARLY_BYTES = 64 * 1024
 
 const Stage = {
   /** The PROXY header is coming in. */
@@ -41,9 +38,7 @@ const Stage = {
 interface Decision {
   readonly upgrade: Upgrade
   readonly request: OpeningRequest
-  /** Frames that came before the response. */
-  readonly early: Buffer[]
-  earlyBytes: number
+  readonly early: EarlyFrames
 }
 
 /**
@@ -64,13 +59,13 @@ export class Opening extends Timed implements TransportOwner {
   #outbox: Outbox | undefined
   #method: string | undefined
   #peerEnded = false
-  #proxyHeader: ProxyHeaderReader | undefined
-  /** The client, where a proxy has said who it is. */
-  #client: Endpoint | undefined
+  readonly #client: Client
 
-  constructor(environment: Environment) {
+  /** @param client what a PROXY header has said, where HTTP gives the connection back */
+  constructor(environment: Environment, client?: Endpoint) {
     super()
     this.#environment = environment
+    this.#client = new Client(environment, client)
     this.#reader = new HeadReader(environment.options)
   }
 
@@ -82,12 +77,11 @@ export class Opening extends Timed implements TransportOwner {
     if (options.proxyProtocol) this.#expectProxyHeader(transport)
   }
 
-  /** As `begin`, for a connection that HTTP gives back; `client` is what a PROXY header has said. */
-  beginAgain(transport: Transport, client: Endpoint | undefined): void {
+  /** As `begin`, for a connection that HTTP gives back. */
+  beginAgain(transport: Transport): void {
     const { deadlines, openings, options } = this.#environment
     this.#isFirst = false
     this.#transport = transport
-    this.#client = client
     openings.add(this)
     deadlines.set(this, options.handshakeTimeoutMs)
   }
@@ -110,7 +104,7 @@ export class Opening extends Timed implements TransportOwner {
       case Stage.ANNOUNCED:
         return this.#readProxyHeader(start, start + length)
       case Stage.DECIDING:
-        return this.#keepEarly(start, start + length)
+        return this.#decision?.early.keep(codec.memory, start, start + length)
       default:
         this.#countIn(length)
     }
@@ -154,11 +148,10 @@ export class Opening extends Timed implements TransportOwner {
 
   /** Nobody but a trusted proxy may say who the client is, and it must. */
   #expectProxyHeader(transport: Transport): void {
-    const { counters, log, trusted } = this.#environment
+    const { counters, log } = this.#environment
     const { remoteAddress } = transport
-    if (trusted.has(remoteAddress)) {
+    if (this.#client.expectHeader(remoteAddress)) {
       this.#stage = Stage.ANNOUNCED
-      this.#proxyHeader = new ProxyHeaderReader()
       return
     }
     this.#stage = Stage.REFUSED
@@ -169,11 +162,10 @@ export class Opening extends Timed implements TransportOwner {
 
   #readProxyHeader(start: number, end: number): void {
     const { codec, counters, log } = this.#environment
-    const reader = this.#proxyHeader as ProxyHeaderReader
-    const at = reader.read(codec.memory, start, end)
+    const at = this.#client.readHeader(start, end)
     if (at < 0) {
       this.#countIn(end - start)
-      if (!reader.failed) return
+      if (!this.#client.failed) return
       this.#stage = Stage.REFUSED
       count(counters, Counter.REFUSED)
       log('debug', 'refused: no PROXY header')
@@ -181,8 +173,6 @@ export class Opening extends Timed implements TransportOwner {
       return
     }
     this.#countIn(at - start)
-    this.#client = reader.source
-    this.#proxyHeader = undefined
     this.#stage = Stage.READING
     const isEncrypted = this.#transport?.secure(codec.memory.subarray(at, end)) === true
     if (!isEncrypted && at < end) this.#read(at, end)
@@ -209,18 +199,19 @@ export class Opening extends Timed implements TransportOwner {
     }
     if (upgrade instanceof Error) return this.#refuse(upgrade)
     if (stopping) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
-    const client = clientOf(request, this.#environment, this.#transport as Transport, this.#client)
-    if (client instanceof Error) return this.#refuse(client)
-    this.#client = client
-    if (!isWithinLimit(client, this.#environment, this.#transport as Transport))
-      return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_MANY'))
+    const client = this.#client
+    const transport = this.#transport as Transport
+    const unread = client.readRequest(request, transport)
+    if (unread !== undefined) return this.#refuse(unread)
+    if (!client.isWithinLimit(transport)) return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_MANY'))
     this.#ask(upgrade, request, at, end)
   }
 
   /** Asks the application, if it wants to be asked. `at` to `end` are frames that came with the head. */
   #ask(upgrade: Upgrade, request: Request, at: number, end: number): void {
-    const { app } = this.#environment
-    const facts = new OpeningRequest(request, this.#transport as Transport, upgrade.protocols, this.#client)
+    const { app, codec } = this.#environment
+    const transport = this.#transport as Transport
+    const facts = new OpeningRequest(request, transport, upgrade.protocols, this.#client.endpoint)
     if (app.upgrade === undefined) return this.#accept(upgrade, facts, undefined, at, end)
     let decision: UpgradeDecision<unknown> | Promise<UpgradeDecision<unknown>>
     try {
@@ -230,8 +221,9 @@ export class Opening extends Timed implements TransportOwner {
     }
     if (!isPending(decision)) return this.#carryOut(upgrade, facts, decision, at, end)
     this.#stage = Stage.DECIDING
-    this.#decision = { upgrade, request: facts, early: [], earlyBytes: 0 }
-    this.#keepEarly(at, end)
+    const early = new EarlyFrames(transport)
+    this.#decision = { upgrade, request: facts, early }
+    early.keep(codec.memory, at, end)
     // Of what is no real promise nothing is certain but this: it is called later, and answers once.
     Promise.resolve(decision).then(
       result => this.#decided(result),
@@ -250,23 +242,12 @@ export class Opening extends Timed implements TransportOwner {
     const transport = this.#transport as Transport
     this.#decision = undefined
     // Before there is a connection, which may want to pause.
-    if (decision.earlyBytes >= MOST_EARLY_BYTES) transport.resume()
+    decision.early.end()
     const start = codec.readOffset
     this.#carryOut(decision.upgrade, decision.request, result, start, start)
     if (transport.owner === this) return
-    for (const bytes of decision.early) {
-      codec.memory.set(bytes, start)
-      transport.owner.receive(bytes.length)
-    }
+    decision.early.deliver(codec.memory, start)
     if (this.#peerEnded) transport.owner.receiveEnd()
-  }
-
-  #keepEarly(at: number, end: number): void {
-    const decision = this.#decision
-    if (decision === undefined || at === end) return
-    decision.early.push(Buffer.from(this.#environment.codec.memory.subarray(at, end)))
-    decision.earlyBytes += end - at
-    if (decision.earlyBytes >= MOST_EARLY_BYTES) this.#transport?.pause()
   }
 
   #carryOut(
@@ -334,7 +315,7 @@ export class Opening extends Timed implements TransportOwner {
     ])
     this.#leave()
     if (this.#isFirst) count(environment.counters, Counter.HTTP)
-    const client = this.#client
+    const client = this.#client.endpoint
     const stream = transport.detach(bytes)
     if (client !== undefined) nameClient(stream, client)
     environment.http.serve(stream, {
@@ -367,7 +348,7 @@ export class Opening extends Timed implements TransportOwner {
     const date = new Date().toUTCString()
     const response = serializeRefusal(refusal, { date, method: this.#method })
     const transport = this.#transport as Transport
-    if (this.#decision !== undefined && this.#decision.earlyBytes >= MOST_EARLY_BYTES) transport.resume()
+    this.#decision?.early.end()
     this.#decision = undefined
     this.#stage = Stage.REFUSED
     count(counters, Counter.REFUSED)
@@ -410,9 +391,9 @@ function reopen(
 ): void {
   const { codec } = environment
   const all = Buffer.concat([bytes, ...takeRead(stream)])
-  const opening = new Opening(environment)
+  const opening = new Opening(environment, client)
   const reattached = transport.reattach(stream, opening)
-  opening.beginAgain(reattached, client)
+  opening.beginAgain(reattached)
   const { length } = codec.readArena
   for (let at = 0; at < all.length; at += length) {
     const piece = all.subarray(at, at + length)
