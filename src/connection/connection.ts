@@ -1,32 +1,31 @@
 import type { RequestFacts } from '../app.js'
 import { checkClose, serializeClose } from '../codec/close.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
-import { Counter, closeCounter, count, Histogram, observe } from '../ledger.js'
+import { Counter, closeCounter, count } from '../ledger.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
 import { CloseCode, Opcode, RSV1 } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
 import { Backpressure, backpressureError } from './backpressure.js'
-import { Timed } from './deadlines.js'
 import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
-import { isGivenUp, isPingDue, nextLook } from './liveness.js'
 import { MessageDeflater } from './message-deflater.js'
 import { MessageInflater } from './message-inflater.js'
 import { Outbox, type OutboxOwner } from './outbox.js'
 import { asBytes, asPingPayload } from './payload.js'
 import type { Transport, TransportOwner } from './transport.js'
+import { Watch, type Watched } from './watch.js'
 
 const NOTHING = Buffer.alloc(0)
 const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
 
 /**
  * One WebSocket connection: it binds the protocol to a transport and is the `Socket` that the application sees. Here
- * are the calls of the application's handlers, backpressure, and what the deadlines do; not: framing, the rules of the
- * protocol, sockets.
+ * are the calls of the application's handlers and backpressure; not: framing, the rules of the protocol, deadlines,
+ * sockets.
  */
-export class Connection extends Timed implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner {
+export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner, Watched {
   readonly id: number
   data: unknown
   readonly request: RequestFacts
@@ -36,18 +35,11 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   readonly #outbox: Outbox
   readonly #backpressure: Backpressure
   readonly #machine: Protocol
+  readonly #watch: Watch
   readonly #slot: number
   /** Where permessage-deflate was negotiated. */
   readonly #deflater: MessageDeflater | undefined
   readonly #inflater: MessageInflater | undefined
-  /** The tick of the last byte from the peer, or taken by it. */
-  #activeTick: number
-  /** The peer took what waited for it, since the closing handshake's deadline was set. */
-  #progressed = false
-  /** A Ping of the server's own is out. */
-  #pinged = false
-  /** When the Ping that waits for its Pong was sent, in microseconds of the shard, modulo 2^32; 0 for none. */
-  #pingedUs = 0
   /** The application paused. */
   #paused = false
   /** Handlers whose promise is not settled. */
@@ -72,7 +64,6 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     data: unknown,
     deflate?: DeflateAgreement,
   ) {
-    super()
     this.id = environment.nextId++
     this.data = data
     this.request = request
@@ -89,7 +80,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     }
     const views = app.views === true
     this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, views, this.#inflater)
-    this.#activeTick = environment.deadlines.now
+    this.#watch = new Watch(environment, this)
   }
 
   /** Takes the transport over: sends the handshake's response, then the connection is open. */
@@ -99,7 +90,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     connections.add(this)
     count(counters, Counter.OPENED)
     this.#outbox.sendHead(response)
-    this.#armIdle()
+    this.#watch.armIdle()
     if (Diagnostics.OPEN.hasSubscribers) Diagnostics.OPEN.publish({ socket: this })
     if (app.open !== undefined) this.#call(app.open, NOTHING, false)
   }
@@ -145,7 +136,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     checkClose(code, reason)
     if (this.#machine.state !== State.OPEN) return
     this.#machine.close(code, reason)
-    this.#armClose()
+    this.#watch.armClose()
     // The peer's Close frame may be among what was held back.
     this.resume()
   }
@@ -158,8 +149,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   pause(): void {
     if (this.#machine.state !== State.OPEN) return
     this.#paused = true
-    // When its Pong will be delivered says nothing about the peer.
-    this.#pingedUs = 0
+    this.#watch.deafened()
     this.#machine.paused = true
     this.#backpressure.stopReading()
   }
@@ -178,31 +168,28 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   /** As `receive`, for bytes that are elsewhere in the codec's memory. */
   receiveAt(offset: number, length: number): void {
-    const { counters, deadlines } = this.#environment
-    this.#activeTick = deadlines.now
-    this.#pinged = false
-    count(counters, Counter.BYTES_IN, length)
+    this.#watch.heard()
+    count(this.#environment.counters, Counter.BYTES_IN, length)
     this.#machine.receive(offset, length)
   }
 
   receiveEnd(): void {
     this.#peerEnded = true
     this.#endWhenAnswered()
-    if (this.#machine.state === State.OPEN) this.#armClose()
+    if (this.#machine.state === State.OPEN) this.#watch.armClose()
   }
 
   written(): void {
-    this.#activeTick = this.#environment.deadlines.now
-    this.#progressed = true
+    this.#watch.taken()
     this.#outbox.written()
   }
 
   closed(): void {
-    const { app, connections, codec, counters, deadlines, log } = this.#environment
+    const { app, connections, codec, counters, log } = this.#environment
     const machine = this.#machine
     if (machine.state === State.CLOSED) return
     machine.transportClosed()
-    deadlines.drop(this)
+    this.#watch.end()
     codec.release(this.#slot)
     this.#deflater?.release()
     this.#inflater?.release()
@@ -225,7 +212,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (app.close === undefined) return
     try {
       const result = app.close(this, machine.closeCode, machine.closeReason)
-      if (isPending(result)) this.#watch(result)
+      if (isPending(result)) this.#follow(result)
     } catch (error) {
       this.#handlerFailed(error)
     }
@@ -250,7 +237,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   deliverPong(source: Buffer, start: number, end: number): void {
-    if (this.#pingedUs !== 0 && start === end) this.#measurePing()
+    if (start === end) this.#watch.pong()
     const { app } = this.#environment
     if (app.pong !== undefined) this.#call(app.pong, source.subarray(start, end), false)
   }
@@ -266,7 +253,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
    * our Close frame on its way.
    */
   finish(): void {
-    this.#armClose()
+    this.#watch.armClose()
     this.#outbox.endWhenEmpty()
     this.#paused = false
     this.#startReading()
@@ -300,61 +287,22 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#startReading()
   }
 
-  // Deadlines.
+  // The watch's side.
 
-  expire(): void {
-    const { options, deadlines } = this.#environment
-    if (this.#machine.state !== State.OPEN || this.#peerEnded) {
-      // A peer that reads gets all that waits for it; what the application does not hear yet can't be answered in time.
-      const goesOn = (this.#progressed || this.#paused) && this.#transport.isConnected()
-      return goesOn ? this.#armClose() : this.terminate()
-    }
-    const idleMs = this.#idleMs
-    if (this.#paused) {
-      // A peer that the application does not listen to cannot show that it is there; that it is not the kernel knows,
-      // at the latest when the Ping was refused.
-      if (!this.#transport.isConnected()) return this.terminate()
-      if (!this.#pinged && options.idlePingMs > 0) this.#outbox.sendBytes(Opcode.PING, NOTHING)
-      this.#pinged = true
-    } else if (isPingDue(options, idleMs, this.#pinged)) {
-      this.#pinged = true
-      // The peer has the full time to answer, however late the Ping is since this thread was busy.
-      this.#activeTick = deadlines.now - Math.floor(options.idlePingMs / deadlines.tickMs)
-      this.#pingedUs = this.#nowUs | 1
-      this.#outbox.sendBytes(Opcode.PING, NOTHING)
-    } else if (isGivenUp(options, idleMs)) return this.terminate()
-    this.#armIdle()
+  get isOpen(): boolean {
+    return this.#machine.state === State.OPEN && !this.#peerEnded
   }
 
-  /** Small enough, like this, to be no object of its own. */
-  get #nowUs(): number {
-    return (this.#environment.deadlines.elapsedMs * 1000) | 0
+  get isDeaf(): boolean {
+    return this.#paused
   }
 
-  /** The Pong to the server's own Ping, which has no payload. */
-  #measurePing(): void {
-    const us = ((this.#nowUs | 1) - this.#pingedUs) >>> 0
-    this.#pingedUs = 0
-    observe(this.#environment.counters, Histogram.PING, us / 1e6)
+  isConnected(): boolean {
+    return this.#transport.isConnected()
   }
 
-  get #idleMs(): number {
-    const { deadlines } = this.#environment
-    return this.#paused ? 0 : (deadlines.now - this.#activeTick) * deadlines.tickMs
-  }
-
-  #armIdle(): void {
-    const { options, deadlines } = this.#environment
-    const idleMs = this.#idleMs
-    const lookMs = nextLook(options, idleMs, this.#pinged) - idleMs
-    if (lookMs < Number.POSITIVE_INFINITY) deadlines.set(this, Math.max(lookMs, deadlines.tickMs))
-  }
-
-  /** The closing handshake, or what is left of it, has this long (RFC 6455 7.1.1). */
-  #armClose(): void {
-    const { deadlines, options } = this.#environment
-    this.#progressed = false
-    deadlines.set(this, options.closeTimeoutMs)
+  sendPing(): void {
+    this.#outbox.sendBytes(Opcode.PING, NOTHING)
   }
 
   #sendCompressed(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean): SendStatus {
@@ -408,9 +356,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   /** @internal */
   resumeNow(): void {
     if (this.#paused || this.#machine.state >= State.ENDING) return
-    // Nobody looked whether the peer was there.
-    this.#activeTick = this.#environment.deadlines.now
-    this.#pinged = false
+    this.#watch.heard()
     if (!this.#backpressure.isHigh) this.#machine.resume()
     this.#startReading()
     this.#endWhenAnswered()
@@ -429,14 +375,14 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   #call(handler: Handler, data: string | Buffer, isBinary: boolean): void {
     try {
       const result = handler.call(this.#environment.app, this, data as never, isBinary)
-      if (isPending(result)) this.#watch(result)
+      if (isPending(result)) this.#follow(result)
     } catch (error) {
       this.#handlerFailed(error)
     }
   }
 
   /** A handler that returned a promise: its rejection is a failure like a throw. */
-  #watch(result: PromiseLike<unknown>): void {
+  #follow(result: PromiseLike<unknown>): void {
     this.#pendingHandlers++
     // Made once: asynchronous handlers run as often as others.
     this.#onSettled ??= () => {
