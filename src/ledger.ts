@@ -45,6 +45,8 @@ export const Counter = {
   READY: 20,
   /** TLS handshakes that were begun and did not come to their end. */
   TLS_FAILED: 21,
+  /** Opening handshakes that are in progress; those of TLS count among them. */
+  HANDSHAKES: 118,
   /** The first of `CLOSE_CODES.length`: connections closed, by code. */
   CLOSES: 24,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
@@ -105,7 +107,14 @@ export const PrimaryCounter = {
 export const Phase = { STARTING: 0, SERVING: 1, STOPPING: 2 } as const
 
 /** Why a connection is closed as soon as it is accepted. */
-export const DENIALS = ['maxConnections', 'maxConnectionsPerIp', 'noShard', 'handoff'] as const
+export const DENIALS = [
+  'maxConnections',
+  'maxConnectionsPerIp',
+  'maxHandshakes',
+  'maxHandshakeRatePerIp',
+  'noShard',
+  'handoff',
+] as const
 
 const PRIMARY_COUNTERS = 16
 

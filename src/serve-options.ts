@@ -48,6 +48,16 @@ export interface PrimaryOptions {
    * no limit.
    */
   maxConnectionsPerIp: number
+  /**
+   * Opening handshakes in progress at a time, from accepting the connection to the response, that of TLS included; what
+   * comes beyond is closed at once. 1 to 10,000,000, default 10,000.
+   */
+  maxHandshakes: number
+  /**
+   * Connections a second from one client, as for `maxConnectionsPerIp`, ten seconds' worth at once; what comes beyond is
+   * closed at once. 0 to 1,000,000, default 1000; 0: no limit.
+   */
+  maxHandshakeRatePerIp: number
   /** Milliseconds that `close` gives the connections and the application to end. 0 to 86,400,000, default 10000. */
   stopTimeoutMs: number
   /**
@@ -178,6 +188,13 @@ export const OPTIONS = {
   ),
   maxConnections: integer(1_000_000, 1, 10_000_000, 'connections at a time'),
   maxConnectionsPerIp: integer(0, 0, 10_000_000, 'connections at a time from one client; 0 for no limit'),
+  maxHandshakes: integer(10_000, 1, 10_000_000, 'opening handshakes in progress at a time'),
+  maxHandshakeRatePerIp: integer(
+    1000,
+    0,
+    1_000_000,
+    'connections a second from one client, ten times as many at once; 0 for no limit',
+  ),
   stopTimeoutMs: integer(10_000, 0, DAY_MS, 'milliseconds that connections get to end when the server stops'),
   closeSpreadMs: integer(
     0,
@@ -319,7 +336,8 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     ...rest
   } = values as unknown as PrimaryOptions & ConnectionOptions
   if (tls !== undefined) checkTlsOptions(tls)
-  const { maxConnections, maxConnectionsPerIp, stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = rest
+  const { maxConnections, maxConnectionsPerIp, maxHandshakes, maxHandshakeRatePerIp, ...others } = rest
+  const { stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = others
   const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
   const deflate = values.perMessageDeflate as boolean | Loose<DeflateOptions>
   return {
@@ -335,6 +353,8 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     balance,
     maxConnections,
     maxConnectionsPerIp,
+    maxHandshakes,
+    maxHandshakeRatePerIp,
     stopTimeoutMs,
     closeSpreadMs,
     startTimeoutMs,

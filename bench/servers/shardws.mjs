@@ -13,6 +13,8 @@ const server = await serve({
   path: task.path,
   maxPayload: MOST_BYTES,
   maxBackpressure: MOST_BYTES,
+  // All clients come from one address.
+  maxHandshakeRatePerIp: 0,
   logLevel: 'warn',
 })
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

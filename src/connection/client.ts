@@ -5,6 +5,7 @@ import { type Endpoint, findClient } from '../handshake/forwarded.js'
 import { ProxyHeaderReader } from '../handshake/proxy-header.js'
 import { handshakeError } from '../handshake/refusals.js'
 import type { Request } from '../handshake/request.js'
+import { monotonicMs } from '../monotonic.js'
 import type { Environment } from './environment.js'
 import type { Transport } from './transport.js'
 
@@ -76,5 +77,13 @@ export class Client {
     const { endpoint } = this
     if (clients === undefined || endpoint === undefined || endpoint.address === UNIX) return true
     return clients.take(transport.admission, clientKey(endpoint.address))
+  }
+
+  /** As `isWithinLimit`: whether it may open one more connection now. */
+  isWithinRate(): boolean {
+    const { rates } = this.#environment
+    const { endpoint } = this
+    if (rates === undefined || endpoint === undefined || endpoint.address === UNIX) return true
+    return rates.take(clientKey(endpoint.address), monotonicMs())
   }
 }

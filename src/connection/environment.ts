@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { AddressSet } from '../address.js'
 import type { App } from '../app.js'
 import type { ClientCounts } from '../client-counts.js'
+import type { ClientRates } from '../client-rates.js'
 import type { Codec } from '../codec/codec.js'
 import type { Log } from '../log.js'
 import type { ConnectionOptions } from '../options.js'
@@ -20,6 +21,8 @@ export interface Environment {
   readonly trusted: AddressSet
   /** Counts of clients behind these; undefined where there is no limit to them. */
   readonly clients: ClientCounts | undefined
+  /** How fast these open connections; undefined where there is no limit. */
+  readonly rates: ClientRates | undefined
   readonly codec: Codec
   readonly payloads: Payloads
   /** Where the option `perMessageDeflate` is set. */

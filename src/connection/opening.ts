@@ -4,7 +4,7 @@ import { type HandshakeError, StateError } from '../errors.js'
 import { negotiateDeflate } from '../handshake/deflate.js'
 import type { Endpoint } from '../handshake/forwarded.js'
 import { HeadReader } from '../handshake/head.js'
-import { handshakeError, refusalIndex } from '../handshake/refusals.js'
+import { handshakeError } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
@@ -12,13 +12,13 @@ import { Counter, count } from '../ledger.js'
 import { Client } from './client.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
-import { Diagnostics } from './diagnostics.js'
 import { EarlyFrames } from './early-frames.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { nameClient, takeRead } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
 import { Outbox } from './outbox.js'
+import { reportRefusal } from './refusal.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 const Stage = {
@@ -70,20 +70,14 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   begin(transport: Transport): void {
-    const { deadlines, openings, options } = this.#environment
-    this.#transport = transport
-    openings.add(this)
-    deadlines.set(this, options.handshakeTimeoutMs)
-    if (options.proxyProtocol) this.#expectProxyHeader(transport)
+    this.#enter(transport)
+    if (this.#environment.options.proxyProtocol) this.#expectProxyHeader(transport)
   }
 
   /** As `begin`, for a connection that HTTP gives back. */
   beginAgain(transport: Transport): void {
-    const { deadlines, openings, options } = this.#environment
     this.#isFirst = false
-    this.#transport = transport
-    openings.add(this)
-    deadlines.set(this, options.handshakeTimeoutMs)
+    this.#enter(transport)
   }
 
   /** The shard stops: who has not begun to ask is not waited for. The others are answered. */
@@ -146,6 +140,14 @@ export class Opening extends Timed implements TransportOwner {
     this.#refuse(handshakeError('ERR_HANDSHAKE_TIMEOUT'))
   }
 
+  #enter(transport: Transport): void {
+    const { counters, deadlines, openings, options } = this.#environment
+    this.#transport = transport
+    openings.add(this)
+    count(counters, Counter.HANDSHAKES)
+    deadlines.set(this, options.handshakeTimeoutMs)
+  }
+
   /** Nobody but a trusted proxy may say who the client is, and it must. */
   #expectProxyHeader(transport: Transport): void {
     const { counters, log } = this.#environment
@@ -154,7 +156,7 @@ export class Opening extends Timed implements TransportOwner {
       this.#stage = Stage.ANNOUNCED
       return
     }
-    this.#stage = Stage.REFUSED
+    this.#end(Stage.REFUSED)
     count(counters, Counter.REFUSED)
     log('debug', `refused: ${remoteAddress} is not in trustProxy`)
     transport.destroy()
@@ -166,7 +168,7 @@ export class Opening extends Timed implements TransportOwner {
     if (at < 0) {
       this.#countIn(end - start)
       if (!this.#client.failed) return
-      this.#stage = Stage.REFUSED
+      this.#end(Stage.REFUSED)
       count(counters, Counter.REFUSED)
       log('debug', 'refused: no PROXY header')
       this.#transport?.destroy()
@@ -204,6 +206,7 @@ export class Opening extends Timed implements TransportOwner {
     const unread = client.readRequest(request, transport)
     if (unread !== undefined) return this.#refuse(unread)
     if (!client.isWithinLimit(transport)) return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_MANY'))
+    if (!client.isWithinRate()) return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_FAST'))
     this.#ask(upgrade, request, at, end)
   }
 
@@ -344,34 +347,28 @@ export class Opening extends Timed implements TransportOwner {
    * which can destroy the response on its way.
    */
   #refuse(refusal: HandshakeError | RefusalFacts): void {
-    const { counters, deadlines, log, options, turn } = this.#environment
+    const { counters, deadlines, options, turn } = this.#environment
     const date = new Date().toUTCString()
     const response = serializeRefusal(refusal, { date, method: this.#method })
     const transport = this.#transport as Transport
     this.#decision?.early.end()
     this.#decision = undefined
-    this.#stage = Stage.REFUSED
-    count(counters, Counter.REFUSED)
-    const { status } = refusal
-    const code = refusal instanceof Error ? refusal.code : undefined
-    count(counters, Counter.REFUSALS + refusalIndex(code))
-    log('debug', `refused: ${status} ${refusal instanceof Error ? refusal.message : ''}`, undefined, {
-      event: 'upgrade.refused',
-      status,
-      fault: code,
-    })
-    if (Diagnostics.REFUSED.hasSubscribers) {
-      const { remoteAddress, remotePort } = transport
-      Diagnostics.REFUSED.publish({ status, code, remoteAddress, remotePort })
-    }
+    this.#end(Stage.REFUSED)
+    reportRefusal(this.#environment, transport, refusal)
     this.#outbox = new Outbox(this, transport, turn, counters)
     this.#outbox.sendHead(response)
     this.#outbox.endWhenEmpty()
     deadlines.set(this, options.closeTimeoutMs)
   }
 
+  /** The handshake is over, however it ended. */
+  #end(stage: typeof Stage.REFUSED | typeof Stage.DONE): void {
+    if (this.#stage < Stage.REFUSED) count(this.#environment.counters, Counter.HANDSHAKES, -1)
+    this.#stage = stage
+  }
+
   #leave(): void {
-    this.#stage = Stage.DONE
+    this.#end(Stage.DONE)
     this.#environment.deadlines.drop(this)
     this.#environment.openings.delete(this)
   }

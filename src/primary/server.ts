@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { AddressSet, UNIX } from '../address.js'
 import { ClientCounts } from '../client-counts.js'
 import { clientKey } from '../client-key.js'
+import { ClientRates } from '../client-rates.js'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError } from '../errors.js'
 import {
@@ -18,7 +19,16 @@ import {
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
-import { createLog, createLoggerSink, createSink, type Log, type LogSink } from '../log.js'
+import {
+  createLog,
+  createLoggerSink,
+  createOccasionalWarning,
+  createSink,
+  type Log,
+  type LogSink,
+  type OccasionalWarning,
+} from '../log.js'
+import { monotonicMs } from '../monotonic.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
@@ -36,6 +46,10 @@ import { hasFiles, readTls } from './tls-reader.js'
 
 /** Connections that were accepted and closed at once, by reason. */
 export interface RefusedStats extends Record<Denial, number> {
+  /** As many opening handshakes were in progress. */
+  maxHandshakes: number
+  /** The client had opened connections too fast. */
+  maxHandshakeRatePerIp: number
   /** No shard was ready, or all were full. */
   noShard: number
   /** The client was gone already, or the process had no descriptor left to hand it over with. */
@@ -91,6 +105,7 @@ const WORKER_FILE = fileURLToPath(new URL('../shard/worker.js', import.meta.url)
 
 const TRAFFIC: readonly (keyof Traffic)[] = [
   'sockets',
+  'handshakes',
   'socketsTotal',
   'connections',
   'connectionsTotal',
@@ -117,6 +132,8 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
   readonly #log: Log
+  readonly #warn: OccasionalWarning
+  readonly #rates: ClientRates | undefined
   /** What `reloadTls` reads again. */
   #tls: TlsOptions | undefined
   #listener: NetServer | undefined
@@ -132,6 +149,7 @@ export class Server extends EventEmitter<ServerEvents> {
     log: Log,
     backoff: Backoff,
     clients: ClientCounts | undefined,
+    rates: ClientRates | undefined,
   ) {
     super()
     this.#options = options
@@ -140,10 +158,13 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp, clients)
     this.#balance = createBalancer(options.balance)
     this.#trusted = new AddressSet(options.connection.trustProxy)
-    this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
+    this.#rates = rates
+    this.#needsKey =
+      options.maxConnectionsPerIp > 0 || rates !== undefined || options.balance === 'client-address'
     this.#counters = board.primary
     this.#admin = admin
     this.#log = log
+    this.#warn = createOccasionalWarning(log)
     this.#slots = ledgers.map((ledger, index) => new ShardSlot(index, this.#admission, ledger))
     this.#supervisor = new Supervisor({
       slots: this.#slots,
@@ -162,6 +183,7 @@ export class Server extends EventEmitter<ServerEvents> {
     const openLine = await findHandoff(parts.handoff)
     const workers = openLine === undefined ? 1 : options.workers
     const clients = createClientCounts(options, workers)
+    const rates = createClientRates(options)
     const ledgers = Array.from({ length: workers }, () => new Ledger())
     const board: Board = { primary: createPrimaryCounters(), shards: ledgers.map(({ counters }) => counters) }
     board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
@@ -178,6 +200,7 @@ export class Server extends EventEmitter<ServerEvents> {
       logLevel: options.logLevel,
       tls,
       clients: clients?.facts,
+      rates: rates?.facts,
       logTo: options.logger === undefined ? options.logFormat : 'logger',
       codecModule: compileCodec(),
     }
@@ -204,6 +227,7 @@ export class Server extends EventEmitter<ServerEvents> {
       log,
       parts.backoff ?? BACKOFF,
       clients,
+      rates,
     )
     try {
       await server.#supervisor.start()
@@ -338,7 +362,11 @@ export class Server extends EventEmitter<ServerEvents> {
 
   #accept(handle: TcpHandle): void {
     count(this.#counters, PrimaryCounter.ACCEPTED)
-    for (const slot of this.#slots) slot.takeReleased()
+    let handshakes = 0
+    for (const slot of this.#slots) {
+      slot.takeReleased()
+      handshakes += slot.handshakes
+    }
     let key = ''
     if (this.#needsKey) {
       const address = addressOf(handle)
@@ -350,9 +378,13 @@ export class Server extends EventEmitter<ServerEvents> {
       // A trusted proxy brings many clients.
       if (!this.#trusted.has(address)) key = clientKey(address)
     }
-    const denial = this.#admission.denial(key)
+    const denial = this.#admission.denial(key) ?? this.#haste(key, handshakes)
     if (denial !== undefined) {
       this.#refuse(denial)
+      this.#warn(`connections are closed as they come: ${denial} is ${this.#options[denial]}`, {
+        event: 'connection.denied',
+        reason: denial,
+      })
       closeHandle(handle)
       return
     }
@@ -363,6 +395,13 @@ export class Server extends EventEmitter<ServerEvents> {
     } else if (!slot.handOver(handle, key)) {
       this.#refuse('handoff')
     }
+  }
+
+  /** Which limit of what may come at a time is reached. */
+  #haste(key: string, handshakes: number): 'maxHandshakes' | 'maxHandshakeRatePerIp' | undefined {
+    if (handshakes >= this.#options.maxHandshakes) return 'maxHandshakes'
+    const isTooFast = key !== '' && this.#rates?.take(key, monotonicMs()) === false
+    return isTooFast ? 'maxHandshakeRatePerIp' : undefined
   }
 
   #refuse(reason: (typeof DENIALS)[number]): void {
@@ -417,6 +456,10 @@ function createClientCounts(options: ResolvedOptions, workers: number): ClientCo
   if (maxConnectionsPerIp === 0 || connection.trustProxy.length === 0) return undefined
   const capacity = Math.min(maxConnections, workers * MAX_CONNECTIONS_PER_SHARD)
   return ClientCounts.create(maxConnectionsPerIp, capacity, randomInt(2 ** 31))
+}
+
+function createClientRates({ maxHandshakeRatePerIp: rate }: ResolvedOptions): ClientRates | undefined {
+  return rate === 0 ? undefined : ClientRates.create(rate, randomInt(2 ** 31))
 }
 
 /** The address of who is at the other end, `unix` for a Unix domain socket; undefined when it has gone. */

@@ -18,6 +18,8 @@ export type ShardState = 'starting' | 'ready' | 'waiting' | 'stopping' | 'stoppe
 export interface Traffic {
   /** Sockets that are there: WebSocket connections, opening handshakes and plain HTTP. */
   sockets: number
+  /** Opening handshakes in progress, those of TLS among them, from accepting the connection on. */
+  handshakes: number
   /** Sockets there ever were. */
   socketsTotal: number
   /** WebSocket connections that are open. */
@@ -58,6 +60,7 @@ const GAUGES = [
   Counter.HEAP_SIZE,
   Counter.HEAP_LIMIT,
   Counter.SEND_QUEUE,
+  Counter.HANDSHAKES,
 ]
 
 /** The place of one shard, which lives on when the shard itself is replaced, as its counters do. */
@@ -68,11 +71,14 @@ export class ShardSlot implements Candidate {
   readonly #ledger: Ledger
   #state: ShardState = 'waiting'
   #process: ShardProcess | undefined
+  /** Connections ever handed over: those beyond `Counter.ADOPTED` are on their way. */
+  #handedOver: number
 
   constructor(index: number, admission: Admission, ledger: Ledger) {
     this.index = index
     this.#admission = admission
     this.#ledger = ledger
+    this.#handedOver = ledger.counters[Counter.ADOPTED]
   }
 
   get process(): ShardProcess | undefined {
@@ -90,6 +96,12 @@ export class ShardSlot implements Candidate {
 
   get takes(): boolean {
     return this.#state === 'ready' && this.connections < MAX_CONNECTIONS_PER_SHARD
+  }
+
+  /** Opening handshakes in progress, from accepting the connection on. */
+  get handshakes(): number {
+    const underWay = this.#handedOver - this.#count(Counter.ADOPTED)
+    return Math.max(0, underWay) + this.#count(Counter.HANDSHAKES)
   }
 
   /** A new life begins. */
@@ -111,6 +123,7 @@ export class ShardSlot implements Candidate {
     const cut = counters[Counter.OPENED] - counters[Counter.CLOSED]
     count(counters, closeCounter(CloseCode.ABNORMAL), cut)
     counters[Counter.ENDED] = counters[Counter.ADOPTED]
+    this.#handedOver = counters[Counter.ADOPTED]
     counters[Counter.CLOSED] = counters[Counter.OPENED]
     for (const gauge of GAUGES) counters[gauge] = 0
   }
@@ -129,7 +142,9 @@ export class ShardSlot implements Candidate {
   handOver(handle: TcpHandle, key: string): boolean {
     const admission = this.#admission.admit(key, this.index)
     this.connections++
+    this.#handedOver++
     if (this.#process?.send(handle, admission)) return true
+    this.#handedOver--
     this.#release(admission)
     return false
   }
@@ -153,6 +168,7 @@ export class ShardSlot implements Candidate {
       inFlight: Math.max(0, this.connections - sockets),
       eventLoopDelayMs: this.#count(Counter.LOOP_DELAY_MS),
       sockets,
+      handshakes: this.handshakes,
       socketsTotal: this.#count(Counter.ADOPTED),
       connections: this.#count(Counter.OPENED) - this.#count(Counter.CLOSED),
       connectionsTotal: this.#count(Counter.OPENED),

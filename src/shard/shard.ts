@@ -4,6 +4,7 @@ import { getHeapStatistics } from 'node:v8'
 import { AddressSet } from '../address.js'
 import type { App } from '../app.js'
 import { ClientCounts } from '../client-counts.js'
+import { ClientRates } from '../client-rates.js'
 import { Codec } from '../codec/codec.js'
 import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
@@ -105,6 +106,7 @@ class Shard implements RunningShard, Registry {
       options,
       trusted: new AddressSet(options.trustProxy),
       clients: task.clients && new ClientCounts(task.clients),
+      rates: task.rates && new ClientRates(task.rates),
       codec,
       compression:
         perMessageDeflate && new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines),

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { AddressSet } from '../../src/address.js'
 import { type App, defineApp, type MessageApp } from '../../src/app.js'
 import type { ClientCounts } from '../../src/client-counts.js'
+import type { ClientRates } from '../../src/client-rates.js'
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
 import { Compression } from '../../src/connection/compression.js'
@@ -39,6 +40,7 @@ export class MemoryShard {
     options: Partial<ConnectionOptions> = {},
     slots = 8,
     clients?: ClientCounts,
+    rates?: ClientRates,
   ) {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
@@ -51,6 +53,7 @@ export class MemoryShard {
         new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines),
       trusted: new AddressSet(options.trustProxy ?? []),
       clients,
+      rates,
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),

@@ -50,6 +50,8 @@ describe('resolveOptions', () => {
       balance: 'least-connections',
       maxConnections: 1_000_000,
       maxConnectionsPerIp: 0,
+      maxHandshakes: 10_000,
+      maxHandshakeRatePerIp: 1000,
       stopTimeoutMs: 10_000,
       closeSpreadMs: 0,
       startTimeoutMs: 30_000,

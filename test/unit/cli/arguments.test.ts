@@ -22,6 +22,8 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   balance: ['--balance', 'round-robin', 'round-robin'],
   maxConnections: ['--max-connections', '7', 7],
   maxConnectionsPerIp: ['--max-connections-per-ip', '8', 8],
+  maxHandshakes: ['--max-handshakes', '100', 100],
+  maxHandshakeRatePerIp: ['--max-handshake-rate-per-ip', '50', 50],
   stopTimeoutMs: ['--stop-timeout-ms', '9', 9],
   closeSpreadMs: ['--close-spread-ms', '33', 33],
   startTimeoutMs: ['--start-timeout-ms', '10', 10],

@@ -1,0 +1,182 @@
+// The bounds of what strangers can make grow: each is reached, is kept to, and is counted.
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { ServeOptions, Server } from '../../src/index.js'
+import { CLOSE, closeFrame, frame } from '../support/frames.js'
+import { parseMetrics, type Samples, total } from '../support/metrics.js'
+import { soon, until } from '../support/until.js'
+import { openingRequest, WireClient } from '../support/wire-client.js'
+
+const { serve } = (await import(
+  new URL('../../dist/index.js', import.meta.url).href
+)) as typeof import('../../src/index.js')
+
+const app = fileURLToPath(new URL('../fixtures/test-app.mjs', import.meta.url))
+const clients: WireClient[] = []
+/** Of the log. */
+const lines: { level: string; text: string; facts: Record<string, unknown> }[] = []
+
+let server: Server
+let port: number
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.socket.destroy()
+  lines.length = 0
+  await server?.close({ timeoutMs: 0 })
+})
+
+async function start(options: ServeOptions = {}): Promise<void> {
+  const log = (level: string) => (facts: object, line: string) => {
+    lines.push({ level, text: line, facts: facts as Record<string, unknown> })
+  }
+  server = await serve({
+    app,
+    port: 0,
+    host: '127.0.0.1',
+    adminPort: 0,
+    workers: 2,
+    logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+    ...options,
+  })
+  ;({ port } = server.address() as AddressInfo)
+}
+
+async function scrape(): Promise<Samples> {
+  const admin = (server.adminAddress() as AddressInfo).port
+  const request = get({ port: admin, host: '127.0.0.1', path: '/metrics', agent: false })
+  const [response] = (await soon('the metrics', once(request, 'response'))) as [IncomingMessage]
+  return parseMetrics(await text(response))
+}
+
+async function connect(from = '127.0.0.1'): Promise<WireClient> {
+  const client = await WireClient.connectFrom(from, port)
+  clients.push(client)
+  return client
+}
+
+async function open(from?: string): Promise<WireClient> {
+  const client = await connect(from)
+  client.send(openingRequest())
+  await client.handshake()
+  return client
+}
+
+const warnings = () => lines.filter(({ level }) => level === 'warn')
+
+describe('maxHandshakes', () => {
+  const inProgress = async (wanted: number): Promise<void> => {
+    await until(`${wanted} handshakes in progress`, () => server.stats().total.handshakes === wanted)
+  }
+
+  test('closes what comes beyond it as it comes, and tells so once a second', async () => {
+    await start({ maxHandshakes: 3 })
+    const waiting = []
+    for (let i = 0; i < 3; i++) waiting.push(await connect())
+    await inProgress(3)
+    for (let i = 0; i < 5; i++) await (await connect()).ended()
+    expect(server.stats().refused.maxHandshakes).toBe(5)
+    const samples = await scrape()
+    expect(samples.get('shardws_connections_refused_total{reason="max_handshakes"}')).toBe(5)
+    expect(total(samples, 'shardws_handshakes')).toBe(3)
+    expect(warnings()[0]).toMatchObject({
+      text: 'connections are closed as they come: maxHandshakes is 3',
+      facts: { event: 'connection.denied', reason: 'maxHandshakes', times: 1 },
+    })
+    expect(warnings().length).toBeLessThan(5)
+
+    // Who is through makes room: by 101, by a refusal, at HTTP, by going away.
+    waiting[0].send(openingRequest())
+    await waiting[0].handshake()
+    await inProgress(2)
+    waiting[1].send(openingRequest('/?status=403'))
+    expect((await waiting[1].response()).status).toBe(403)
+    waiting[2].send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+    expect((await waiting[2].response()).status).toBe(200)
+    await inProgress(0)
+    const [one, other] = [await connect(), await connect()]
+    await inProgress(2)
+    one.reset()
+    other.send('GET / HTTP/1.1\r\n')
+    other.end()
+    await inProgress(0)
+    // HTTP gives a connection back: that is a handshake again.
+    waiting[2].send(openingRequest('/?wait=50'))
+    await inProgress(1)
+    await waiting[2].handshake()
+    await inProgress(0)
+    expect(await (await open()).ask('hello')).toBe('hello')
+  })
+
+  test('a shard that crashes leaves none in progress', async () => {
+    await start({ maxHandshakes: 4, workers: 1, stopTimeoutMs: 0 })
+    server.on('shardError', () => {})
+    const bystander = await open()
+    for (let i = 0; i < 4; i++) await connect()
+    await inProgress(4)
+    bystander.sendText('!crash')
+    await bystander.ended()
+    await until('the next shard', () => server.stats().shards[0].state === 'ready')
+    await inProgress(0)
+    for (let i = 0; i < 4; i++) await connect()
+    await inProgress(4)
+  })
+})
+
+describe('maxHandshakeRatePerIp', () => {
+  test('closes whoever comes faster, and nobody else', async () => {
+    await start({ maxHandshakeRatePerIp: 1 })
+    const begin = performance.now()
+    let refused = 0
+    for (let i = 0; i < 15; i++) {
+      const client = await connect('127.0.0.2')
+      client.send(openingRequest())
+      const isOpen = await client.handshake().then(
+        () => true,
+        () => false,
+      )
+      if (!isOpen) refused++
+    }
+    const seconds = (performance.now() - begin) / 1000
+    expect(refused).toBeLessThanOrEqual(5)
+    expect(refused).toBeGreaterThanOrEqual(4 - Math.ceil(seconds))
+    expect(refused).toBeGreaterThan(0)
+    expect(await (await open('127.0.0.3')).ask('hello')).toBe('hello')
+    expect(server.stats().refused.maxHandshakeRatePerIp).toBe(refused)
+    const samples = await scrape()
+    expect(samples.get('shardws_connections_refused_total{reason="max_handshake_rate_per_ip"}')).toBe(refused)
+    expect(warnings()[0].text).toContain('maxHandshakeRatePerIp is 1')
+    // It may come again later.
+    await until('another connection', async () => {
+      const client = await connect('127.0.0.2')
+      client.send(openingRequest())
+      return client.handshake().catch(() => undefined)
+    })
+  })
+
+  test('is for the clients of proxies, too, and not for the proxies', async () => {
+    await start({ maxHandshakeRatePerIp: 1, trustProxy: ['127.0.0.9'] })
+    const ask = async (address: string): Promise<number> => {
+      const client = await connect('127.0.0.9')
+      client.send(openingRequest('/', [`X-Forwarded-For: ${address}`]))
+      const { status } = await client.response()
+      return status
+    }
+    const statuses = []
+    for (let i = 0; i < 15; i++) statuses.push(await ask('203.0.113.7'))
+    expect(statuses.slice(0, 10)).toEqual(Array(10).fill(101))
+    expect(statuses).toContain(429)
+    expect(await ask('203.0.113.8')).toBe(101)
+    expect(server.stats().refused.maxHandshakeRatePerIp).toBe(0)
+    const refused = statuses.filter(status => status === 429).length
+    const samples = await scrape()
+    expect(samples.get('shardws_handshakes_refused_total{reason="too_fast"}')).toBe(refused)
+  })
+})
+
+void CLOSE
+void closeFrame
+void frame
