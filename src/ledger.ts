@@ -47,6 +47,10 @@ export const Counter = {
   TLS_FAILED: 21,
   /** Opening handshakes that are in progress; those of TLS count among them. */
   HANDSHAKES: 118,
+  /** Bytes that peers make the shard hold, those of `SEND_QUEUE` left out. */
+  PINNED: 119,
+  /** Times that somebody was not given memory since all shards together held `maxMemory`. */
+  MEMORY_REFUSED: 120,
   /** The first of `CLOSE_CODES.length`: connections closed, by code. */
   CLOSES: 24,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
@@ -101,6 +105,8 @@ export const PrimaryCounter = {
   ACCEPT_ERRORS: 3,
   /** The first of `DENIALS.length`: connections closed at once, by reason. */
   DENIED: 4,
+  /** `maxMemory`, in bytes. */
+  MEMORY_LIMIT: 12,
 } as const
 
 /** What a server goes through. */

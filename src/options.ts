@@ -60,6 +60,12 @@ export interface ConnectionOptions {
   backpressurePolicy: 'close' | 'drop'
   /** While more bytes than this wait for the peer nothing is read from it. 0 to 2^31 - 1, default 64 KiB. */
   highWaterMark: number
+  /**
+   * Bytes that all clients together may make the server hold: parts of messages, what waits for those that do not read,
+   * and so on. Who asks for more is closed with 1013, or gets 503. 1 MiB to 64 TiB, default: a quarter of the memory that
+   * the machine has, or the control group.
+   */
+  maxMemory: number
   /** Milliseconds for the opening handshake, `upgrade` hook included; over it 408. Default 10000. */
   handshakeTimeoutMs: number
   /** Milliseconds without a byte from the peer after which it is pinged; 0 for never. Default 30000. */

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
@@ -112,6 +112,8 @@ const DAY_MS = 86_400_000
 
 /** What a path of a Unix domain socket may have: `sun_path` of unix(7) with its end; macOS has four less. */
 const MOST_UNIX_BYTES = process.platform === 'linux' ? 107 : 103
+
+const MOST_MEMORY = 2 ** 46
 
 /** Token of RFC 9110 5.6.2, which a subprotocol's name is (RFC 6455 4.1). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -279,6 +281,12 @@ export const OPTIONS = {
     MAX_INT32,
     'bytes waiting for a peer from which on nothing is read from it',
   ),
+  maxMemory: integer(
+    defaultMemory(),
+    2 ** 20,
+    MOST_MEMORY,
+    'bytes that all clients together may make the server hold; a quarter of the memory there is',
+  ),
   handshakeTimeoutMs: integer(10_000, 1, DAY_MS, 'milliseconds for the opening handshake'),
   idlePingMs: integer(30_000, 0, DAY_MS, 'milliseconds of silence after which a peer is pinged; 0 for never'),
   idleTimeoutMs: integer(
@@ -428,6 +436,14 @@ function appUrl(app: string | URL): string {
     throw new OptionError('ERR_OPTION', `app must be the path of a module; there is no file ${path}`)
   }
   return url.href
+}
+
+/** A quarter of what the machine has, or of what the control group may take. */
+function defaultMemory(): number {
+  // 0, or more than anything, where there is no limit.
+  const constrained = process.constrainedMemory()
+  const total = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+  return Math.min(Math.max(Math.floor(total / 4), 2 ** 20), MOST_MEMORY)
 }
 
 function integer(value: number, min: number, max: number, text: string) {

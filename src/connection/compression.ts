@@ -2,8 +2,9 @@ import type { Codec } from '../codec/codec.js'
 import type { DeflateOptions } from '../options.js'
 import { type Deadlines, Timed } from './deadlines.js'
 import { InflateHistory } from './inflate-history.js'
+import type { MemoryBudget } from './memory-budget.js'
 import { ZlibPool } from './zlib-pool.js'
-import { createDeflater, createInflater } from './zlib-stream.js'
+import { createDeflater, createInflater, type ZlibStream } from './zlib-stream.js'
 
 /** Inflating streams of a shard. One that is missing costs 4 us at most: its owner's history is told to another. */
 const MOST_INFLATERS = 64
@@ -17,6 +18,7 @@ export class Compression extends Timed {
   readonly options: DeflateOptions
   readonly codec: Codec
   readonly maxPayload: number
+  readonly memory: MemoryBudget
   readonly inflaters: ZlibPool
   readonly deflaters: ZlibPool
   /** Of the message that is being inflated, where a peer's messages don't refer to those before. */
@@ -25,14 +27,22 @@ export class Compression extends Timed {
   readonly #output = Buffer.allocUnsafeSlow(SMALL_OUTPUT)
   #armed = false
 
-  constructor(options: DeflateOptions, codec: Codec, maxPayload: number, deadlines: Deadlines) {
+  constructor(
+    options: DeflateOptions,
+    codec: Codec,
+    maxPayload: number,
+    deadlines: Deadlines,
+    memory: MemoryBudget,
+  ) {
     super()
     const { level, memLevel, maxContexts } = options
     this.options = options
     this.codec = codec
     this.maxPayload = maxPayload
-    this.inflaters = new ZlibPool(MOST_INFLATERS, createInflater)
-    this.deflaters = new ZlibPool(maxContexts, windowBits => createDeflater(windowBits, level, memLevel))
+    this.memory = memory
+    this.inflaters = new ZlibPool(MOST_INFLATERS, memory, createInflater)
+    const create = (windowBits: number): ZlibStream => createDeflater(windowBits, level, memLevel)
+    this.deflaters = new ZlibPool(maxContexts, memory, create)
     this.#deadlines = deadlines
     // Here, where the server starts, and not when a client's first message comes, a Node without them is to be noticed.
     for (const stream of [createInflater(15), createDeflater(15, level, memLevel)]) stream.close()

@@ -2,6 +2,7 @@ import type { RequestFacts } from '../app.js'
 import { checkClose, serializeClose } from '../codec/close.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
 import { Counter, closeCounter, count } from '../ledger.js'
+import { memoryError } from '../protocol/budget.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
 import { CloseCode, Opcode, RSV1 } from '../rfc6455.js'
@@ -72,14 +73,15 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
     this.#transport = transport
     this.#slot = slot
     this.#outbox = new Outbox(this, transport, environment.turn, environment.counters)
-    this.#backpressure = new Backpressure(this.#outbox, transport, environment.options)
-    const { app, codec, compression, payloads, options } = environment
+    this.#backpressure = new Backpressure(this.#outbox, transport, environment)
+    const { app, codec, compression, memory, payloads, options } = environment
     if (deflate !== undefined && compression !== undefined) {
       this.#deflater = new MessageDeflater(compression, deflate)
       this.#inflater = new MessageInflater(compression, deflate)
     }
     const views = app.views === true
-    this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, views, this.#inflater)
+    const { maxPayload } = options
+    this.#machine = new Protocol(this, codec, slot, payloads, maxPayload, views, memory, this.#inflater)
     this.#watch = new Watch(environment, this)
   }
 
@@ -262,6 +264,15 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
   // The outbox's side.
 
   outputWaits(): void {
+    if (this.#machine.state !== State.OPEN) return
+    if (this.#backpressure.isAffordable(0)) return this.#slowDown()
+    // Its Close frame would come behind what waits, which is to be given up now.
+    this.#machine.fail(memoryError())
+    this.#transport.destroy()
+  }
+
+  /** While much waits for the peer nothing is delivered that would have to be answered. */
+  #slowDown(): void {
     if (this.#machine.state !== State.OPEN || !this.#backpressure.isHigh) return
     // What the present read has still to deliver would be answered, too.
     this.#machine.paused = true
@@ -323,10 +334,11 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
 
   /** Whether a message of `length` bytes may wait for the peer as well. */
   #hasRoom(length: number): boolean {
-    if (this.#backpressure.hasRoom(length)) return true
+    const hasRoom = this.#backpressure.hasRoom(length)
+    if (hasRoom && this.#backpressure.isAffordable(length)) return true
     const { options } = this.#environment
     if (options.backpressurePolicy === 'close' && this.#machine.state === State.OPEN) {
-      this.#machine.fail(backpressureError())
+      this.#machine.fail(hasRoom ? memoryError() : backpressureError())
     }
     return false
   }
@@ -338,7 +350,7 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
 
   #buffered(): SendStatus {
     this.#backpressure.drainDue = true
-    this.outputWaits()
+    this.#slowDown()
     return 'buffered'
   }
 

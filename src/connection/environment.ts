@@ -10,6 +10,7 @@ import type { Payloads } from '../protocol/payloads.js'
 import type { Compression } from './compression.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
+import type { MemoryBudget } from './memory-budget.js'
 import type { Opening } from './opening.js'
 import type { Turn } from './turn.js'
 
@@ -27,6 +28,8 @@ export interface Environment {
   readonly payloads: Payloads
   /** Where the option `perMessageDeflate` is set. */
   readonly compression: Compression | undefined
+  /** Of all shards. */
+  readonly memory: MemoryBudget
   readonly turn: Turn
   readonly deadlines: Deadlines
   /** Of the shard's `Ledger`. */

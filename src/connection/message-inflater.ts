@@ -1,6 +1,7 @@
 import { UTF8_COMPLETE, UTF8_INVALID } from '../codec/events.js'
 import { CompressionError, FrameFault, frameError, type PeerError } from '../errors.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
+import { memoryError } from '../protocol/budget.js'
 import type { Inflater } from '../protocol/inflater.js'
 import { MessageBuffer } from '../protocol/message-buffer.js'
 import { CloseCode } from '../rfc6455.js'
@@ -37,6 +38,8 @@ export class MessageInflater implements Inflater {
   #utf8 = UTF8_COMPLETE
   #finalBlocks = 0
   #buffer: MessageBuffer | undefined
+  /** Bytes of the history, and of the message as long as that is being inflated. */
+  #pinned = 0
 
   constructor(compression: Compression, agreement: DeflateAgreement) {
     const { clientMaxWindowBits, clientNoContextTakeover } = agreement
@@ -49,6 +52,7 @@ export class MessageInflater implements Inflater {
   /** The connection has ended. */
   release(): void {
     this.#compression.inflaters.release(this)
+    this.#pin(0)
   }
 
   inflate(source: Buffer, start: number, end: number, isText: boolean): PeerError | undefined {
@@ -62,7 +66,7 @@ export class MessageInflater implements Inflater {
     if (start === end) return undefined
     this.#compression.touch()
     if (!this.#takesOver) this.#history.clear()
-    const error = this.#inflate(source, start, end, isText) ?? this.#finish(isText)
+    const error = this.#inflate(source, start, end, isText) ?? this.#finish(isText) ?? this.#settle()
     this.#buffer = undefined
     if (error !== undefined || !this.#takesOver) this.release()
     return error
@@ -129,7 +133,7 @@ export class MessageInflater implements Inflater {
     this.#buffer ??= new MessageBuffer(length, false)
     this.#buffer.append(memory, inflateOffset, this.end, 0, false, maxPayload)
     this.end = this.#unrecorded = inflateOffset
-    return undefined
+    return this.#pin(this.#history.capacity + this.#buffer.memory)
   }
 
   #finish(isText: boolean): PeerError | undefined {
@@ -144,6 +148,18 @@ export class MessageInflater implements Inflater {
     this.#buffer.append(codec.memory, codec.inflateOffset, this.end, 0, true, maxPayload)
     this.message = this.#buffer.take()
     return undefined
+  }
+
+  /** The message is the application's, the history stays. */
+  #settle(): PeerError | undefined {
+    return this.#takesOver ? this.#pin(this.#history.capacity) : undefined
+  }
+
+  #pin(bytes: number): PeerError | undefined {
+    const before = this.#pinned
+    if (bytes === before) return undefined
+    this.#pinned = bytes
+    return this.#compression.memory.resize(before, bytes) ? undefined : memoryError()
   }
 
   #record(): void {

@@ -49,6 +49,8 @@ export class Opening extends Timed implements TransportOwner {
   readonly #environment: Environment
   #transport: Transport | undefined
   readonly #reader: HeadReader
+  /** Bytes of the request that are kept until all of it is here. */
+  #pinned = 0
   /** A byte of the request has come. */
   #begun = false
   /** Whether it is the connection's first request: HTTP has not had the connection yet. */
@@ -98,7 +100,7 @@ export class Opening extends Timed implements TransportOwner {
       case Stage.ANNOUNCED:
         return this.#readProxyHeader(start, start + length)
       case Stage.DECIDING:
-        return this.#decision?.early.keep(codec.memory, start, start + length)
+        return this.#keepEarly(start, start + length)
       default:
         this.#countIn(length)
     }
@@ -118,6 +120,7 @@ export class Opening extends Timed implements TransportOwner {
     this.#leave()
     this.#outbox?.discard()
     this.#decision?.request.abort()
+    this.#decision?.early.end()
     this.#decision = undefined
   }
 
@@ -181,7 +184,7 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   #read(start: number, end: number): void {
-    const { codec, options, stopping } = this.#environment
+    const { codec, memory, options, stopping } = this.#environment
     const reader = this.#reader
     this.#begun = true
     const at = reader.read(codec.memory, start, end)
@@ -189,8 +192,13 @@ export class Opening extends Timed implements TransportOwner {
       this.#countIn(end - start)
       return this.#refuse(reader.error)
     }
-    if (at < 0) return this.#countIn(end - start)
+    if (at < 0) {
+      this.#countIn(end - start)
+      if (!this.#pin(reader.memory)) this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
+      return
+    }
     this.#countIn(at - start)
+    this.#pin(0)
     const request = new Request(reader.head)
     this.#method = request.method
     const upgrade = examine(request, options)
@@ -200,7 +208,7 @@ export class Opening extends Timed implements TransportOwner {
       return this.#giveToHttp(request, at, end)
     }
     if (upgrade instanceof Error) return this.#refuse(upgrade)
-    if (stopping) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
+    if (stopping || !memory.admits()) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
     const client = this.#client
     const transport = this.#transport as Transport
     const unread = client.readRequest(request, transport)
@@ -212,7 +220,7 @@ export class Opening extends Timed implements TransportOwner {
 
   /** Asks the application, if it wants to be asked. `at` to `end` are frames that came with the head. */
   #ask(upgrade: Upgrade, request: Request, at: number, end: number): void {
-    const { app, codec } = this.#environment
+    const { app, memory } = this.#environment
     const transport = this.#transport as Transport
     const facts = new OpeningRequest(request, transport, upgrade.protocols, this.#client.endpoint)
     if (app.upgrade === undefined) return this.#accept(upgrade, facts, undefined, at, end)
@@ -224,9 +232,8 @@ export class Opening extends Timed implements TransportOwner {
     }
     if (!isPending(decision)) return this.#carryOut(upgrade, facts, decision, at, end)
     this.#stage = Stage.DECIDING
-    const early = new EarlyFrames(transport)
-    this.#decision = { upgrade, request: facts, early }
-    early.keep(codec.memory, at, end)
+    this.#decision = { upgrade, request: facts, early: new EarlyFrames(transport, memory) }
+    this.#keepEarly(at, end)
     // Of what is no real promise nothing is certain but this: it is called later, and answers once.
     Promise.resolve(decision).then(
       result => this.#decided(result),
@@ -234,6 +241,13 @@ export class Opening extends Timed implements TransportOwner {
         if (this.#stage === Stage.DECIDING) this.#hookFailed(error)
       },
     )
+  }
+
+  #keepEarly(at: number, end: number): void {
+    const decision = this.#decision
+    if (decision === undefined || decision.early.keep(this.#environment.codec.memory, at, end)) return
+    decision.request.abort()
+    this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
   }
 
   #decided(result: UpgradeDecision<unknown>): void {
@@ -365,6 +379,14 @@ export class Opening extends Timed implements TransportOwner {
   #end(stage: typeof Stage.REFUSED | typeof Stage.DONE): void {
     if (this.#stage < Stage.REFUSED) count(this.#environment.counters, Counter.HANDSHAKES, -1)
     this.#stage = stage
+    this.#pin(0)
+  }
+
+  /** @returns false when there is no memory for so much of a request */
+  #pin(bytes: number): boolean {
+    const before = this.#pinned
+    this.#pinned = bytes
+    return bytes === before || this.#environment.memory.resize(before, bytes)
   }
 
   #leave(): void {

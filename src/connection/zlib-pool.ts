@@ -1,3 +1,4 @@
+import type { Budget } from '../protocol/budget.js'
 import type { ZlibStream } from './zlib-stream.js'
 
 /**
@@ -13,12 +14,17 @@ export class ZlibPool {
   /** Without an owner, by window bits. */
   readonly #spares = new Map<number, ZlibStream>()
   readonly #most: number
+  readonly #budget: Budget
   readonly #create: (windowBits: number) => ZlibStream
   #latest: object | undefined
 
-  /** @param most streams that have an owner, 1 at least */
-  constructor(most: number, create: (windowBits: number) => ZlibStream) {
+  /**
+   * @param most streams that have an owner, 1 at least
+   * @param budget has the memory of these; there are few, so that none is refused
+   */
+  constructor(most: number, budget: Budget, create: (windowBits: number) => ZlibStream) {
     this.#most = most
+    this.#budget = budget
     this.#create = create
   }
 
@@ -55,6 +61,7 @@ export class ZlibPool {
     stream.used = true
     this.#streams.set(owner, stream)
     this.#latest = owner
+    this.#budget.resize(0, stream.memory)
     return stream
   }
 
@@ -63,6 +70,7 @@ export class ZlibPool {
     const stream = this.#streams.get(owner)
     if (stream === undefined) return
     this.#streams.delete(owner)
+    this.#budget.resize(stream.memory, 0)
     if (this.#latest === owner) this.#latest = undefined
     if (this.#spares.has(stream.windowBits)) stream.close()
     else this.#spares.set(stream.windowBits, stream)
@@ -85,10 +93,8 @@ export class ZlibPool {
 
   /** Closes all. */
   close(): void {
-    for (const stream of this.#streams.values()) stream.close()
+    for (const owner of [...this.#streams.keys()]) this.release(owner)
     for (const stream of this.#spares.values()) stream.close()
-    this.#streams.clear()
     this.#spares.clear()
-    this.#latest = undefined
   }
 }

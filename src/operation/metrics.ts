@@ -80,6 +80,16 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     'Bytes that wait for clients that do not read.',
   ),
   gauge(
+    'shardws_pinned_bytes',
+    c => c[Counter.PINNED] + c[Counter.SEND_QUEUE],
+    'Bytes that clients make the shard hold, the send queue among them.',
+  ),
+  counter(
+    'shardws_memory_refusals_total',
+    Counter.MEMORY_REFUSED,
+    'Times that somebody was not given memory since all shards held the limit.',
+  ),
+  gauge(
     'shardws_event_loop_delay_mean_seconds',
     c => c[Counter.LOOP_DELAY_MS] / 1000,
     'What the event loop of the shard was late by, mean of the last second.',
@@ -122,6 +132,9 @@ export function renderMetrics({ primary, shards }: Board): string {
   for (const [index, denial] of DENIALS.entries()) {
     text.sample(primary[PrimaryCounter.DENIED + index], { reason: snakeCase(denial) })
   }
+  text
+    .begin('shardws_pinned_limit_bytes', 'gauge', 'Bytes that clients may make all shards hold.')
+    .sample(primary[PrimaryCounter.MEMORY_LIMIT])
   for (const { name, type, help, value } of SHARD_FAMILIES) {
     text.begin(name, type, help)
     for (const [shard, counters] of shards.entries()) text.sample(value(counters), { shard })

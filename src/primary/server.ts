@@ -115,6 +115,8 @@ const TRAFFIC: readonly (keyof Traffic)[] = [
   'messagesOut',
   'bytesIn',
   'bytesOut',
+  'pinnedBytes',
+  'memoryRefused',
   'messagesDropped',
   'pongsSkipped',
 ]
@@ -187,6 +189,7 @@ export class Server extends EventEmitter<ServerEvents> {
     const ledgers = Array.from({ length: workers }, () => new Ledger())
     const board: Board = { primary: createPrimaryCounters(), shards: ledgers.map(({ counters }) => counters) }
     board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
+    board.primary[PrimaryCounter.MEMORY_LIMIT] = options.connection.maxMemory
     const admin = await openAdmin(options, board)
     const sink =
       options.logger === undefined ? createSink(options.logFormat) : createLoggerSink(options.logger)

@@ -35,6 +35,10 @@ export interface Traffic {
   /** Bytes on the wire: handshakes and frames. */
   bytesIn: number
   bytesOut: number
+  /** Bytes that clients make it hold, of `maxMemory`. */
+  pinnedBytes: number
+  /** Times that somebody did not get memory, since all shards held `maxMemory`. */
+  memoryRefused: number
   /** Messages that `send` did not accept. */
   messagesDropped: number
   /** Pings that were not answered since a later one was waiting already. */
@@ -61,6 +65,7 @@ const GAUGES = [
   Counter.HEAP_LIMIT,
   Counter.SEND_QUEUE,
   Counter.HANDSHAKES,
+  Counter.PINNED,
 ]
 
 /** The place of one shard, which lives on when the shard itself is replaced, as its counters do. */
@@ -178,6 +183,8 @@ export class ShardSlot implements Candidate {
       messagesOut: this.#count(Counter.MESSAGES_OUT),
       bytesIn: this.#count(Counter.BYTES_IN),
       bytesOut: this.#count(Counter.BYTES_OUT),
+      pinnedBytes: this.#count(Counter.PINNED) + this.#count(Counter.SEND_QUEUE),
+      memoryRefused: this.#count(Counter.MEMORY_REFUSED),
       messagesDropped: this.#count(Counter.DROPPED),
       pongsSkipped: this.#count(Counter.PONGS_SKIPPED),
     }

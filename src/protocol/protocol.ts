@@ -12,6 +12,7 @@ import {
 } from '../codec/events.js'
 import { frameError, type PeerError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
+import { type Budget, memoryError } from './budget.js'
 import type { Inflater } from './inflater.js'
 import { MessageBuffer } from './message-buffer.js'
 import type { Payloads } from './payloads.js'
@@ -67,10 +68,14 @@ export class Protocol {
   #control: Buffer | undefined
   #controlLength = 0
   #held: Held[] | undefined
+  readonly #budget: Budget
+  /** Bytes of the message and of what is held. */
+  #pinned = 0
 
   /**
    * @param slot of `codec`; the protocol's to use, its owner's to release
    * @param payloads of the codec's memory
+   * @param budget has the memory of what can't be delivered yet
    * @param inflater where `codec` lets compressed messages through
    */
   constructor(
@@ -80,6 +85,7 @@ export class Protocol {
     payloads: Payloads,
     maxPayload: number,
     views: boolean,
+    budget: Budget,
     inflater?: Inflater,
   ) {
     this.#owner = owner
@@ -88,6 +94,7 @@ export class Protocol {
     this.#payloads = payloads
     this.#maxPayload = maxPayload
     this.#views = views
+    this.#budget = budget
     this.#inflater = inflater
   }
 
@@ -115,6 +122,7 @@ export class Protocol {
     while (this.#held !== undefined && !this.paused && this.state < State.ENDING) {
       const { events, bytes, offset } = this.#held.shift() as Held
       if (this.#held.length === 0) this.#held = undefined
+      this.#pin(-events.byteLength - bytes.length)
       codec.events.set(events)
       codec.memory.set(bytes, offset)
       this.#walk(0, events.length / 4, true)
@@ -130,7 +138,7 @@ export class Protocol {
   close(code: number, reason: string): void {
     if (this.state !== State.OPEN) return
     this.state = nextState(this.state, Cause.CLOSE_SENT)
-    this.#message = undefined
+    this.#dropMessage()
     this.#owner.sendClose(code, reason)
   }
 
@@ -177,6 +185,20 @@ export class Protocol {
     this.#message = undefined
     this.#control = undefined
     this.#held = undefined
+    this.#pin(-this.#pinned)
+  }
+
+  #dropMessage(): void {
+    if (this.#message === undefined) return
+    this.#pin(-this.#message.memory)
+    this.#message = undefined
+  }
+
+  /** @returns false when there is no memory for `bytes` more */
+  #pin(bytes: number): boolean {
+    const before = this.#pinned
+    this.#pinned += bytes
+    return bytes === 0 || this.#budget.resize(before, this.#pinned)
   }
 
   /** Delivers the events from `first` to before `count` of the codec's table. */
@@ -221,6 +243,9 @@ export class Protocol {
     this.#held ??= []
     if (front) this.#held.unshift(held)
     else this.#held.push(held)
+    const isGranted = this.#pin(events.byteLength + held.bytes.length)
+    // What was held before is not asked for again.
+    if (!isGranted && !front) this.fail(memoryError())
   }
 
   /** A piece of a data message that did not come whole. */
@@ -235,11 +260,16 @@ export class Protocol {
     const final = (word & EVENT_FIN) !== 0
     const ends = final && (word & EVENT_FRAME_END) !== 0
     if (this.#message === undefined) this.#message = new MessageBuffer(length + rest, final)
-    this.#message.append(memory, start, start + length, rest, final, this.#maxPayload)
+    const message = this.#message
+    const before = message.memory
+    message.append(memory, start, start + length, rest, final, this.#maxPayload)
+    if (!this.#pin(message.memory - before)) {
+      this.fail(memoryError())
+      return undefined
+    }
     if (!ends) return undefined
-    const bytes = this.#message.take()
-    this.#message = undefined
-    return bytes
+    this.#dropMessage()
+    return message.take()
   }
 
   /** A compressed message, or a piece of one: it is inflated when all of it is here, and only then known to be valid. */

@@ -10,6 +10,7 @@ import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
 import type { Environment } from '../connection/environment.js'
+import { MemoryBudget } from '../connection/memory-budget.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
@@ -100,7 +101,9 @@ class Shard implements RunningShard, Registry {
       metricsPath: task.metricsPath,
     })
     this.#deadlines = new Deadlines(tickMs(options))
-    const { maxPayload, perMessageDeflate } = options
+    const { maxMemory, maxPayload, perMessageDeflate } = options
+    const { counters } = this.#ledger
+    const memory = new MemoryBudget(counters, task.board.shards, maxMemory, log)
     this.#environment = {
       app,
       options,
@@ -109,11 +112,12 @@ class Shard implements RunningShard, Registry {
       rates: task.rates && new ClientRates(task.rates),
       codec,
       compression:
-        perMessageDeflate && new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines),
+        perMessageDeflate && new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines, memory),
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
       deadlines: this.#deadlines,
-      counters: this.#ledger.counters,
+      memory,
+      counters,
       openings: new Set<Opening>(),
       connections: new Set<Connection>(),
       log,

@@ -6,8 +6,10 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ServeOptions, Server } from '../../src/index.js'
-import { CLOSE, closeFrame, frame } from '../support/frames.js'
+import { compressed, deflateMessage } from '../support/compressed-frames.js'
+import { BINARY, closeFrame, frame } from '../support/frames.js'
 import { parseMetrics, type Samples, total } from '../support/metrics.js'
+import { Random } from '../support/random.js'
 import { soon, until } from '../support/until.js'
 import { openingRequest, WireClient } from '../support/wire-client.js'
 
@@ -119,7 +121,10 @@ describe('maxHandshakes', () => {
     await inProgress(4)
     bystander.sendText('!crash')
     await bystander.ended()
-    await until('the next shard', () => server.stats().shards[0].state === 'ready')
+    await until('the next shard', () => {
+      const [{ state, restarts }] = server.stats().shards
+      return restarts === 1 && state === 'ready'
+    })
     await inProgress(0)
     for (let i = 0; i < 4; i++) await connect()
     await inProgress(4)
@@ -177,6 +182,109 @@ describe('maxHandshakeRatePerIp', () => {
   })
 })
 
-void CLOSE
-void closeFrame
-void frame
+describe('maxMemory', () => {
+  const MIB = 2 ** 20
+  const pinned = async (): Promise<number> => total(await scrape(), 'shardws_pinned_bytes')
+
+  test('whoever asks for more goes without, wherever it is held; then all is given back', async () => {
+    await start({ maxMemory: 4 * MIB, maxPayload: 16 * MIB, workers: 2 })
+    expect((await scrape()).get('shardws_pinned_limit_bytes')).toBe(4 * MIB)
+    const bystanders = [await open(), await open()]
+    const greedy = []
+    // More than half of it at either shard.
+    for (let i = 0; i < 6; i++) greedy.push(await open())
+    for (const client of greedy) client.send(frame(BINARY, Buffer.alloc(1_000_000), { fin: false }))
+    const ends = await Promise.all(
+      greedy.map(client =>
+        Promise.race([client.closing(), until('four', async () => (await pinned()) >= 4e6)]),
+      ),
+    )
+    const closed = ends.filter(end => typeof end === 'object')
+    expect(closed.length).toBeGreaterThanOrEqual(1)
+    expect(closed.map(({ code }) => code)).toEqual(closed.map(() => 1013))
+    expect(await pinned()).toBeLessThanOrEqual(4 * MIB)
+
+    // Opening requests are refused as soon as little is left; those who are there go on.
+    await until('little is left', async () => {
+      const client = await open().catch(() => undefined)
+      client?.send(frame(BINARY, Buffer.alloc(30_000), { fin: false }))
+      return client === undefined
+    })
+    const late = await connect()
+    late.send(openingRequest())
+    expect((await late.response()).status).toBe(503)
+    for (const client of bystanders) expect(await client.ask('hello')).toBe('hello')
+    const samples = await scrape()
+    expect(total(samples, 'shardws_memory_refusals_total')).toBeGreaterThanOrEqual(closed.length + 1)
+    expect(warnings().map(({ facts }) => facts.event)).toContain('memory.spent')
+    expect(server.stats().total.memoryRefused).toBeGreaterThan(0)
+
+    for (const client of greedy) client.reset()
+    for (const client of clients) if (!bystanders.includes(client)) client.socket.destroy()
+    await until('all is given back', async () => (await pinned()) === 0)
+    expect((await scrape()).get('shardws_connections_closed_total{code="1013"}')).toBeGreaterThanOrEqual(1)
+    expect(await (await open()).ask('hello')).toBe('hello')
+  })
+
+  test('clients that do not read are closed when it is spent, long before maxBackpressure', async () => {
+    await start({ maxMemory: 2 * MIB, maxBackpressure: 512 * MIB, highWaterMark: 2 ** 30, workers: 1 })
+    const deaf = await WireClient.connect(port, true)
+    clients.push(deaf)
+    deaf.send(openingRequest())
+    deaf.sendText('!flood 64 1000000')
+    await until('it is cut', () => server.stats().total.memoryRefused > 0)
+    await until('it is gone', () => server.stats().total.pinnedBytes <= 2 * MIB)
+    deaf.reset()
+    await until('all is given back', async () => (await pinned()) === 0)
+    expect(server.stats().total.connections).toBe(0)
+  })
+
+  test('nothing is left after chaos, nor of a shard that crashes', async () => {
+    await start({
+      maxMemory: 8 * MIB,
+      maxPayload: 4 * MIB,
+      perMessageDeflate: { threshold: 0 },
+      handshakeTimeoutMs: 500,
+      closeTimeoutMs: 200,
+    })
+    server.on('shardError', () => {})
+    const random = new Random()
+    const deflated = deflateMessage(random.bytes(30_000))
+    const moves: ((client: WireClient) => void)[] = [
+      client => client.send(frame(BINARY, random.bytes(random.integer(0, 300_000)), { fin: false })),
+      client => client.send(frame(0, random.bytes(random.integer(0, 50_000)), { fin: random.next() < 0.5 })),
+      client => client.send(compressed(deflated, BINARY)),
+      client => client.sendText(`!flood ${random.integer(1, 20)} 100000`),
+      client => client.socket.pause(),
+      client => client.socket.resume(),
+      client => client.send(frame(BINARY, random.bytes(5000), { announced: 3_000_000 })),
+      client => client.send(random.bytes(100)),
+      client => client.send(closeFrame(1000)),
+      client => client.reset(),
+      client => client.end(),
+    ]
+    for (let round = 0; round < 150; round++) {
+      const client = await connect()
+      client.socket.setNoDelay(true)
+      const line = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
+      const request = openingRequest(random.next() < 0.2 ? '/?wait=30' : '/', [line])
+      if (random.next() < 0.1) client.send(request.slice(0, random.integer(0, request.length)))
+      else client.send(request)
+      const count = random.integer(0, 8)
+      for (let i = 0; i < count; i++) random.pick(moves)(client)
+      if (round === 75) {
+        expect(await pinned()).toBeGreaterThan(0)
+        const crasher = await open()
+        crasher.sendText('!crash')
+        await crasher.ended()
+      }
+    }
+    expect(server.stats().total.socketsTotal).toBeGreaterThan(50)
+    for (const client of clients.splice(0)) client.socket.destroy()
+    await until(`all is given back, seed ${random.seed}`, async () => {
+      const { total: now } = server.stats()
+      return now.sockets === 0 && now.pinnedBytes === 0 && now.handshakes === 0
+    })
+    expect(await pinned()).toBe(0)
+  })
+})

@@ -9,10 +9,12 @@ import { Compression } from '../../src/connection/compression.js'
 import { Connection } from '../../src/connection/connection.js'
 import { Deadlines } from '../../src/connection/deadlines.js'
 import type { Environment, HttpVisit } from '../../src/connection/environment.js'
+import { MemoryBudget } from '../../src/connection/memory-budget.js'
 import { Opening } from '../../src/connection/opening.js'
 import { Turn } from '../../src/connection/turn.js'
 import type { DeflateAgreement } from '../../src/handshake/deflate.js'
 import { Counter, Ledger } from '../../src/ledger.js'
+import type { Log } from '../../src/log.js'
 import type { ConnectionOptions } from '../../src/options.js'
 import { Payloads } from '../../src/protocol/payloads.js'
 import { resolveOptions } from '../../src/serve-options.js'
@@ -27,6 +29,8 @@ export class MemoryShard {
   readonly environment: Environment
   readonly codec: Codec
   readonly deadlines: Deadlines
+  /** Counters of another shard, which does nothing by itself. */
+  readonly other = new Ledger().counters
   /** Lines of the log. */
   readonly log: string[] = []
   /** Streams given to HTTP. */
@@ -44,13 +48,20 @@ export class MemoryShard {
   ) {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
+    const { counters } = new Ledger()
+    const log: Log = (level, line, error) => {
+      const detail =
+        error === undefined ? '' : `: ${error instanceof Error ? String(error) : JSON.stringify(error)}`
+      this.log.push(`${level} ${line}${detail}`)
+    }
     const all = { ...resolveOptions({}).connection, ...options }
+    const memory = new MemoryBudget(counters, [counters, this.other], all.maxMemory, log)
     this.environment = {
       app: defineApp(app as App<unknown>),
       options: all,
       compression:
         all.perMessageDeflate &&
-        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines),
+        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines, memory),
       trusted: new AddressSet(options.trustProxy ?? []),
       clients,
       rates,
@@ -58,14 +69,11 @@ export class MemoryShard {
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
       deadlines: this.deadlines,
-      counters: new Ledger().counters,
+      memory,
+      counters,
       openings: new Set(),
       connections: new Set(),
-      log: (level, line, error) => {
-        const detail =
-          error === undefined ? '' : `: ${error instanceof Error ? String(error) : JSON.stringify(error)}`
-        this.log.push(`${level} ${line}${detail}`)
-      },
+      log,
       http: {
         serve: (stream, visit) => {
           this.http.push(stream)

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../src/errors.js'
@@ -77,6 +77,7 @@ describe('resolveOptions', () => {
         maxBackpressure: 1_048_576,
         backpressurePolicy: 'close',
         highWaterMark: 65_536,
+        maxMemory: expect.any(Number) as number,
         handshakeTimeoutMs: 10_000,
         idlePingMs: 30_000,
         idleTimeoutMs: 60_000,
@@ -221,4 +222,10 @@ describe('resolveOptions', () => {
     protocols.push('b')
     expect(connection.protocols).toEqual(['a'])
   })
+})
+
+it('maxMemory is a quarter of what there is', () => {
+  const { maxMemory } = resolveOptions({}).connection
+  expect(maxMemory).toBeGreaterThanOrEqual(2 ** 20)
+  expect(maxMemory).toBeLessThanOrEqual(totalmem() / 4)
 })

@@ -55,6 +55,7 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   maxBackpressure: ['--max-backpressure', '14', 14],
   backpressurePolicy: ['--backpressure-policy', 'drop', 'drop'],
   highWaterMark: ['--high-water-mark', '15', 15],
+  maxMemory: ['--max-memory', '1073741824', 2 ** 30],
   handshakeTimeoutMs: ['--handshake-timeout-ms', '16', 16],
   idlePingMs: ['--idle-ping-ms', '17', 17],
   idleTimeoutMs: ['--idle-timeout-ms', '18', 18],
