@@ -51,6 +51,8 @@ export const Counter = {
   PINNED: 119,
   /** Times that somebody was not given memory since all shards together held `maxMemory`. */
   MEMORY_REFUSED: 120,
+  /** Times that a peer sent more than it may a second. */
+  RATE_LIMITED: 121,
   /** The first of `CLOSE_CODES.length`: connections closed, by code. */
   CLOSES: 24,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */

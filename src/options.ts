@@ -54,6 +54,15 @@ export interface ConnectionOptions {
   maxPayload: number
   /** Frames of a message; over it 1008. 1 to 2^32 - 1, default 2^20. */
   maxFragments: number
+  /**
+   * Frames a second from one peer, of which a message has one or more; a second's worth at once. 0 to 1,000,000, default
+   * 0: no limit.
+   */
+  maxMessagesPerSecond: number
+  /** Bytes a second from one peer, as they are on the wire or within TLS; a second's worth at once. 0 to 2^31 - 1, default 0: no limit. */
+  maxBytesPerSecond: number
+  /** What happens to a peer that sends more: it is not read from for a while, or closed (1008). Default `pause`. */
+  rateLimitPolicy: 'pause' | 'close'
   /** Bytes that may wait for a peer that does not read. 0 to 2^31 - 1, default 1 MiB. */
   maxBackpressure: number
   /** What happens to a message beyond `maxBackpressure`; default `close` (1008). */

@@ -273,6 +273,9 @@ export const OPTIONS = {
   ),
   maxPayload: integer(2 ** 20, 0, 536_870_888, 'bytes of a message'),
   maxFragments: integer(2 ** 20, 1, 2 ** 32 - 1, 'frames of a message'),
+  maxMessagesPerSecond: integer(0, 0, 1_000_000, 'frames a second from one client; 0 for no limit'),
+  maxBytesPerSecond: integer(0, 0, MAX_INT32, 'bytes a second from one client; 0 for no limit'),
+  rateLimitPolicy: choice('pause', ['pause', 'close'], 'what happens to a client that sends more'),
   maxBackpressure: integer(2 ** 20, 0, MAX_INT32, 'bytes that may wait for a peer that does not read'),
   backpressurePolicy: choice('close', ['close', 'drop'], 'what happens to a message beyond maxBackpressure'),
   highWaterMark: integer(

@@ -15,6 +15,7 @@ import { MessageDeflater } from './message-deflater.js'
 import { MessageInflater } from './message-inflater.js'
 import { Outbox, type OutboxOwner } from './outbox.js'
 import { asBytes, asPingPayload } from './payload.js'
+import { RateLimit, type RateLimited, rateError } from './rate-limit.js'
 import type { Transport, TransportOwner } from './transport.js'
 import { Watch, type Watched } from './watch.js'
 
@@ -26,7 +27,9 @@ const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
  * are the calls of the application's handlers and backpressure; not: framing, the rules of the protocol, deadlines,
  * sockets.
  */
-export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner, Watched {
+export class Connection
+  implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner, Watched, RateLimited
+{
   readonly id: number
   data: unknown
   readonly request: RequestFacts
@@ -41,6 +44,10 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
   /** Where permessage-deflate was negotiated. */
   readonly #deflater: MessageDeflater | undefined
   readonly #inflater: MessageInflater | undefined
+  /** Where there is a limit to what the peer may send in a time. */
+  readonly #rate: RateLimit | undefined
+  /** It has sent more. */
+  #throttled = false
   /** The application paused. */
   #paused = false
   /** Handlers whose promise is not settled. */
@@ -80,8 +87,10 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
       this.#inflater = new MessageInflater(compression, deflate)
     }
     const views = app.views === true
-    const { maxPayload } = options
-    this.#machine = new Protocol(this, codec, slot, payloads, maxPayload, views, memory, this.#inflater)
+    const { maxPayload, maxMessagesPerSecond, maxBytesPerSecond } = options
+    if (maxMessagesPerSecond > 0 || maxBytesPerSecond > 0) this.#rate = new RateLimit(environment, this)
+    const [inflater, rate] = [this.#inflater, this.#rate]
+    this.#machine = new Protocol(this, codec, slot, payloads, maxPayload, views, memory, inflater, rate)
     this.#watch = new Watch(environment, this)
   }
 
@@ -140,7 +149,8 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
     this.#machine.close(code, reason)
     this.#watch.armClose()
     // The peer's Close frame may be among what was held back.
-    this.resume()
+    if (this.isDeaf) this.#resumeLater()
+    this.#paused = this.#throttled = false
   }
 
   terminate(): void {
@@ -192,6 +202,7 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
     if (machine.state === State.CLOSED) return
     machine.transportClosed()
     this.#watch.end()
+    this.#rate?.end()
     codec.release(this.#slot)
     this.#deflater?.release()
     this.#inflater?.release()
@@ -244,6 +255,21 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
     if (app.pong !== undefined) this.#call(app.pong, source.subarray(start, end), false)
   }
 
+  throttled(): void {
+    const { counters, options } = this.#environment
+    count(counters, Counter.RATE_LIMITED)
+    if (options.rateLimitPolicy === 'close') return this.#machine.fail(rateError())
+    this.#throttled = true
+    this.#watch.deafened()
+    this.#backpressure.stopReading()
+    this.#rate?.wait()
+  }
+
+  rateRecovered(): void {
+    this.#throttled = false
+    this.resumeNow()
+  }
+
   sendClose(code: number, reason: string): void {
     const payload = Buffer.from(serializeClose(code, reason).buffer)
     this.#outbox.sendControl(Opcode.CLOSE, payload, 0, payload.length)
@@ -257,7 +283,7 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
   finish(): void {
     this.#watch.armClose()
     this.#outbox.endWhenEmpty()
-    this.#paused = false
+    this.#paused = this.#throttled = false
     this.#startReading()
   }
 
@@ -292,7 +318,7 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
       this.#backpressure.drainDue = false
       if (app.drain !== undefined) this.#call(app.drain, NOTHING, false)
     }
-    if (this.#paused || this.#backpressure.isHigh) return
+    if (this.isDeaf || this.#backpressure.isHigh) return
     if (this.#machine.holds) return this.#resumeLater()
     this.#machine.paused = false
     this.#startReading()
@@ -305,7 +331,7 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
   }
 
   get isDeaf(): boolean {
-    return this.#paused
+    return this.#paused || this.#throttled
   }
 
   isConnected(): boolean {
@@ -355,7 +381,7 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
   }
 
   #startReading(): void {
-    if (this.#paused || this.#machine.holds) return
+    if (this.isDeaf || this.#machine.holds) return
     // After the end everything is read, and thrown away.
     if (this.#machine.state >= State.ENDING || !this.#backpressure.isHigh) this.#backpressure.startReading()
   }
@@ -367,7 +393,7 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
 
   /** @internal */
   resumeNow(): void {
-    if (this.#paused || this.#machine.state >= State.ENDING) return
+    if (this.isDeaf || this.#machine.state >= State.ENDING) return
     this.#watch.heard()
     if (!this.#backpressure.isHigh) this.#machine.resume()
     this.#startReading()
@@ -378,7 +404,7 @@ export class Connection implements Socket<unknown>, TransportOwner, ProtocolOwne
   #endWhenAnswered(): void {
     const machine = this.#machine
     if (!this.#peerEnded || machine.holds) return
-    if (machine.state === State.OPEN && (this.#paused || this.#pendingHandlers > 0)) return
+    if (machine.state === State.OPEN && (this.isDeaf || this.#pendingHandlers > 0)) return
     machine.receiveEnd()
   }
 

@@ -89,6 +89,11 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     Counter.MEMORY_REFUSED,
     'Times that somebody was not given memory since all shards held the limit.',
   ),
+  counter(
+    'shardws_rate_limited_total',
+    Counter.RATE_LIMITED,
+    'Times that a client sent more than it may in a second.',
+  ),
   gauge(
     'shardws_event_loop_delay_mean_seconds',
     c => c[Counter.LOOP_DELAY_MS] / 1000,

@@ -117,6 +117,7 @@ const TRAFFIC: readonly (keyof Traffic)[] = [
   'bytesOut',
   'pinnedBytes',
   'memoryRefused',
+  'rateLimited',
   'messagesDropped',
   'pongsSkipped',
 ]

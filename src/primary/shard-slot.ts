@@ -39,6 +39,8 @@ export interface Traffic {
   pinnedBytes: number
   /** Times that somebody did not get memory, since all shards held `maxMemory`. */
   memoryRefused: number
+  /** Times that a client sent more than it may in a second. */
+  rateLimited: number
   /** Messages that `send` did not accept. */
   messagesDropped: number
   /** Pings that were not answered since a later one was waiting already. */
@@ -185,6 +187,7 @@ export class ShardSlot implements Candidate {
       bytesOut: this.#count(Counter.BYTES_OUT),
       pinnedBytes: this.#count(Counter.PINNED) + this.#count(Counter.SEND_QUEUE),
       memoryRefused: this.#count(Counter.MEMORY_REFUSED),
+      rateLimited: this.#count(Counter.RATE_LIMITED),
       messagesDropped: this.#count(Counter.DROPPED),
       pongsSkipped: this.#count(Counter.PONGS_SKIPPED),
     }

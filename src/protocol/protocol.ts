@@ -15,6 +15,7 @@ import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
 import { type Budget, memoryError } from './budget.js'
 import type { Inflater } from './inflater.js'
 import { MessageBuffer } from './message-buffer.js'
+import type { Meter } from './meter.js'
 import type { Payloads } from './payloads.js'
 import { Cause, nextState, State } from './state.js'
 import { textFrom, textOf } from './text.js'
@@ -28,6 +29,8 @@ export interface ProtocolOwner {
   /** A Ping, to be answered with the payload at `start` to `end` of `source` (RFC 6455 5.5.3), then told to the app. */
   deliverPing(source: Buffer, start: number, end: number): void
   deliverPong(source: Buffer, start: number, end: number): void
+  /** The peer sends faster than it may: nothing more of it is delivered before `resume`. */
+  throttled(): void
   /** Send a Close frame; nothing may be sent after it. */
   sendClose(code: number, reason: string): void
   /** No frame goes either way any more: get our output out, then end TCP. */
@@ -39,6 +42,8 @@ interface Held {
   events: Int32Array
   bytes: Buffer
   offset: number
+  /** They were admitted by the meter. */
+  isAdmitted: boolean
 }
 
 /**
@@ -63,6 +68,8 @@ export class Protocol {
   readonly #maxPayload: number
   /** Where permessage-deflate was negotiated. */
   readonly #inflater: Inflater | undefined
+  /** Where the peer must not send as fast as it can. */
+  readonly #meter: Meter | undefined
   #message: MessageBuffer | undefined
   /** A control frame that did not come in one piece. */
   #control: Buffer | undefined
@@ -77,6 +84,7 @@ export class Protocol {
    * @param payloads of the codec's memory
    * @param budget has the memory of what can't be delivered yet
    * @param inflater where `codec` lets compressed messages through
+   * @param meter where there is a limit to what the peer may send in a time
    */
   constructor(
     owner: ProtocolOwner,
@@ -87,6 +95,7 @@ export class Protocol {
     views: boolean,
     budget: Budget,
     inflater?: Inflater,
+    meter?: Meter,
   ) {
     this.#owner = owner
     this.#codec = codec
@@ -96,6 +105,7 @@ export class Protocol {
     this.#views = views
     this.#budget = budget
     this.#inflater = inflater
+    this.#meter = meter
   }
 
   /** Bytes of the peer: `length` of them at `offset` of the codec's memory. */
@@ -107,7 +117,8 @@ export class Protocol {
       const count = codec.decode(this.#slot, length, offset)
       const consumed = count === codec.eventsCapacity ? codec.consumed() : length
       if (this.paused) this.#hold(0, count)
-      else this.#walk(0, count)
+      else if (this.#meter === undefined) this.#walk(count)
+      else this.#walkMetered(this.#meter, count, consumed)
       if (consumed >= length) return
       // A full table, possible in the client role only. What the walk did not touch is still in the arena.
       offset += consumed
@@ -120,12 +131,14 @@ export class Protocol {
     const codec = this.#codec
     this.paused = false
     while (this.#held !== undefined && !this.paused && this.state < State.ENDING) {
-      const { events, bytes, offset } = this.#held.shift() as Held
+      const { events, bytes, offset, isAdmitted } = this.#held.shift() as Held
       if (this.#held.length === 0) this.#held = undefined
       this.#pin(-events.byteLength - bytes.length)
       codec.events.set(events)
       codec.memory.set(bytes, offset)
-      this.#walk(0, events.length / 4, true)
+      const count = events.length / 4
+      if (isAdmitted || this.#meter === undefined) this.#walk(count, true)
+      else this.#walkMetered(this.#meter, count, 0, true)
     }
   }
 
@@ -201,13 +214,30 @@ export class Protocol {
     return bytes === 0 || this.#budget.resize(before, this.#pinned)
   }
 
-  /** Delivers the events from `first` to before `count` of the codec's table. */
-  #walk(first: number, count: number, front = false): void {
+  /** As `#walk`, as far as the meter lets it. */
+  #walkMetered(meter: Meter, count: number, bytes: number, front = false): void {
+    // What is thrown away need not be measured.
+    if (this.state !== State.OPEN) return this.#walk(count, front)
+    const end = meter.admit(this.#codec.events, count, bytes)
+    const isHeld = end < count
+    if (isHeld) this.#hold(end, count, front)
+    this.#walk(end, front || isHeld)
+    if (this.state !== State.OPEN || !(isHeld || meter.isSpent)) return
+    this.paused = true
+    this.#owner.throttled()
+  }
+
+  /**
+   * Delivers the first `count` events of the codec's table.
+   *
+   * @param front what is not delivered, since it is paused, comes before all that is held
+   */
+  #walk(count: number, front = false): void {
     const events = this.#codec.events
     this.#payloads.begin(events, count)
-    for (let i = first; i < count; i++) {
+    for (let i = 0; i < count; i++) {
       if (this.state >= State.ENDING) return
-      if (this.paused) return this.#hold(i, count, front)
+      if (this.paused) return this.#hold(i, count, front, true)
       const at = i * 4
       const word = events[at]
       const start = events[at + 1]
@@ -231,7 +261,7 @@ export class Protocol {
     }
   }
 
-  #hold(first: number, count: number, front = false): void {
+  #hold(first: number, count: number, front = false, isAdmitted = false): void {
     if (first >= count) return
     const codec = this.#codec
     const events = codec.events.slice(first * 4, count * 4)
@@ -239,7 +269,7 @@ export class Protocol {
     const isError = (events[last] & 0xff) === EVENT_ERROR
     const offset = events[1]
     const end = events[last + 1] + (isError ? 0 : events[last + 2])
-    const held = { events, bytes: Buffer.from(codec.memory.subarray(offset, end)), offset }
+    const held = { events, bytes: Buffer.from(codec.memory.subarray(offset, end)), offset, isAdmitted }
     this.#held ??= []
     if (front) this.#held.unshift(held)
     else this.#held.push(held)

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ServeOptions, Server } from '../../src/index.js'
 import { compressed, deflateMessage } from '../support/compressed-frames.js'
-import { BINARY, closeFrame, frame } from '../support/frames.js'
+import { BINARY, closeFrame, frame, TEXT } from '../support/frames.js'
 import { parseMetrics, type Samples, total } from '../support/metrics.js'
 import { Random } from '../support/random.js'
 import { soon, until } from '../support/until.js'
@@ -286,5 +286,49 @@ describe('maxMemory', () => {
       return now.sockets === 0 && now.pinnedBytes === 0 && now.handshakes === 0
     })
     expect(await pinned()).toBe(0)
+  })
+})
+
+describe('rate limits of one connection', () => {
+  const burst = (count: number): Buffer =>
+    Buffer.concat(Array.from({ length: count }, (_, i) => frame(TEXT, `${i}`)))
+
+  test('maxMessagesPerSecond holds the client up, and loses nothing', async () => {
+    await start({ maxMessagesPerSecond: 20, workers: 1 })
+    const [hasty, other] = [await open(), await open()]
+    const begin = performance.now()
+    hasty.send(burst(50))
+    for (let i = 0; i < 10; i++) expect(await other.ask('hello')).toBe('hello')
+    for (let i = 0; i < 50; i++) expect(await hasty.text()).toBe(`${i}`)
+    // 20 at once, then 20 a second.
+    expect(performance.now() - begin).toBeGreaterThan(1400)
+    expect(total(await scrape(), 'shardws_rate_limited_total')).toBeGreaterThan(0)
+    hasty.send(closeFrame(1000))
+    expect((await hasty.closing()).code).toBe(1000)
+  })
+
+  test('maxBytesPerSecond does, over TCP, with what is not read yet', async () => {
+    await start({ maxBytesPerSecond: 2 ** 20, workers: 1, maxPayload: 2 ** 24 })
+    const hasty = await open()
+    const begin = performance.now()
+    const chunk = frame(BINARY, Buffer.alloc(2 ** 18))
+    for (let i = 0; i < 10; i++) hasty.send(chunk)
+    for (let i = 0; i < 10; i++) expect((await hasty.frame()).payload.length).toBe(2 ** 18)
+    // 2.5 MiB, of which one at once, and a read that was in debt.
+    expect(performance.now() - begin).toBeGreaterThan(1000)
+    expect(total(await scrape(), 'shardws_rate_limited_total')).toBeGreaterThan(0)
+  })
+
+  test('or closes it with 1008, which is what was asked for', async () => {
+    await start({ maxMessagesPerSecond: 20, rateLimitPolicy: 'close' })
+    const hasty = await open()
+    hasty.send(burst(50))
+    const { code, before } = await hasty.closing()
+    expect([code, before.length]).toEqual([1008, 20])
+    hasty.end()
+    await until('it is counted', () => server.stats().total.connections === 0)
+    expect(server.stats().total.rateLimited).toBe(1)
+    const samples = await scrape()
+    expect(samples.get('shardws_connections_closed_total{code="1008"}')).toBe(1)
   })
 })
