@@ -53,6 +53,8 @@ export const Counter = {
   MEMORY_REFUSED: 120,
   /** Times that a peer sent more than it may a second. */
   RATE_LIMITED: 121,
+  /** Requests of plain HTTP that were too long, too slow or not HTTP. */
+  HTTP_REFUSED: 122,
   /** The first of `CLOSE_CODES.length`: connections closed, by code. */
   CLOSES: 24,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */

@@ -77,6 +77,10 @@ export interface ConnectionOptions {
   maxMemory: number
   /** Milliseconds for the opening handshake, `upgrade` hook included; over it 408. Default 10000. */
   handshakeTimeoutMs: number
+  /** Milliseconds that a request of plain HTTP may take to come in, body and all; over it 408. Default 30000. */
+  httpRequestTimeoutMs: number
+  /** Milliseconds that a connection of plain HTTP is kept between two requests. 1 to 86,400,000, default 5000. */
+  httpKeepAliveMs: number
   /** Milliseconds without a byte from the peer after which it is pinged; 0 for never. Default 30000. */
   idlePingMs: number
   /** Milliseconds without a byte from the peer after which it is dropped (1006); 0 for never. Default 60000. */

@@ -291,6 +291,13 @@ export const OPTIONS = {
     'bytes that all clients together may make the server hold; a quarter of the memory there is',
   ),
   handshakeTimeoutMs: integer(10_000, 1, DAY_MS, 'milliseconds for the opening handshake'),
+  httpRequestTimeoutMs: integer(30_000, 1, DAY_MS, 'milliseconds for a plain HTTP request to come in'),
+  httpKeepAliveMs: integer(
+    5000,
+    1,
+    DAY_MS,
+    'milliseconds that a plain HTTP connection is kept between requests',
+  ),
   idlePingMs: integer(30_000, 0, DAY_MS, 'milliseconds of silence after which a peer is pinged; 0 for never'),
   idleTimeoutMs: integer(
     60_000,

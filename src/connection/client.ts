@@ -70,20 +70,15 @@ export class Client {
   /**
    * Counts a client that a proxy has named; the primary has seen to those who connect themselves.
    *
-   * @returns whether it may have one more connection
+   * @returns the refusal, when it has as many connections as it may have, or opens them too fast
    */
-  isWithinLimit(transport: Transport): boolean {
-    const { clients } = this.#environment
+  admit(transport: Transport): HandshakeError | undefined {
+    const { clients, rates } = this.#environment
     const { endpoint } = this
-    if (clients === undefined || endpoint === undefined || endpoint.address === UNIX) return true
-    return clients.take(transport.admission, clientKey(endpoint.address))
-  }
-
-  /** As `isWithinLimit`: whether it may open one more connection now. */
-  isWithinRate(): boolean {
-    const { rates } = this.#environment
-    const { endpoint } = this
-    if (rates === undefined || endpoint === undefined || endpoint.address === UNIX) return true
-    return rates.take(clientKey(endpoint.address), monotonicMs())
+    if (endpoint === undefined || endpoint.address === UNIX) return undefined
+    const key = clientKey(endpoint.address)
+    if (clients?.take(transport.admission, key) === false) return handshakeError('ERR_HANDSHAKE_TOO_MANY')
+    if (rates?.take(key, monotonicMs()) === false) return handshakeError('ERR_HANDSHAKE_TOO_FAST')
+    return undefined
   }
 }

@@ -6,7 +6,7 @@ import type { Endpoint } from '../handshake/forwarded.js'
 import { HeadReader } from '../handshake/head.js'
 import { handshakeError } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
-import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
+import { type RefusalFacts, serializeAcceptance } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
 import { Client } from './client.js'
@@ -17,8 +17,7 @@ import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { nameClient, takeRead } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
-import { Outbox } from './outbox.js'
-import { reportRefusal } from './refusal.js'
+import { RefusedResponse } from './refused-response.js'
 import type { Transport, TransportOwner } from './transport.js'
 
 const Stage = {
@@ -57,8 +56,7 @@ export class Opening extends Timed implements TransportOwner {
   #isFirst = true
   #stage: number = Stage.READING
   #decision: Decision | undefined
-  /** Of a refusal only. */
-  #outbox: Outbox | undefined
+  #refusal: RefusedResponse | undefined
   #method: string | undefined
   #peerEnded = false
   readonly #client: Client
@@ -113,24 +111,15 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   written(): void {
-    this.#outbox?.written()
+    this.#refusal?.written()
   }
 
   closed(): void {
     this.#leave()
-    this.#outbox?.discard()
+    this.#refusal?.discard()
     this.#decision?.request.abort()
     this.#decision?.early.end()
     this.#decision = undefined
-  }
-
-  /** Of the refusal's outbox. */
-  outputWaits(): void {
-    // The deadline bounds it.
-  }
-
-  outputTaken(): void {
-    // The deadline bounds it.
   }
 
   expire(): void {
@@ -205,7 +194,9 @@ export class Opening extends Timed implements TransportOwner {
     if (upgrade === undefined) {
       // No resource of ours can be tunnelled through (RFC 9110 9.3.6), and Node cuts such a connection without a word.
       if (request.method === 'CONNECT') return this.#refuse(handshakeError('ERR_HANDSHAKE_CONNECT'))
-      return this.#giveToHttp(request, at, end)
+      // Whom a header of the request names is not asked: a proxy has one connection for the requests of many clients.
+      const refusal = this.#isFirst ? this.#client.admit(this.#transport as Transport) : undefined
+      return refusal === undefined ? this.#giveToHttp(request, at, end) : this.#refuse(refusal)
     }
     if (upgrade instanceof Error) return this.#refuse(upgrade)
     if (stopping || !memory.admits()) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
@@ -213,8 +204,8 @@ export class Opening extends Timed implements TransportOwner {
     const transport = this.#transport as Transport
     const unread = client.readRequest(request, transport)
     if (unread !== undefined) return this.#refuse(unread)
-    if (!client.isWithinLimit(transport)) return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_MANY'))
-    if (!client.isWithinRate()) return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_FAST'))
+    const refusal = client.admit(transport)
+    if (refusal !== undefined) return this.#refuse(refusal)
     this.#ask(upgrade, request, at, end)
   }
 
@@ -356,22 +347,17 @@ export class Opening extends Timed implements TransportOwner {
     }
   }
 
-  /**
-   * Sends the refusal and FIN, and reads on until the client's FIN: closing over unread bytes would send a reset,
-   * which can destroy the response on its way.
-   */
   #refuse(refusal: HandshakeError | RefusalFacts): void {
-    const { counters, deadlines, options, turn } = this.#environment
-    const date = new Date().toUTCString()
-    const response = serializeRefusal(refusal, { date, method: this.#method })
-    const transport = this.#transport as Transport
+    const { deadlines, options } = this.#environment
+    this.#refusal = new RefusedResponse(
+      this.#environment,
+      this.#transport as Transport,
+      refusal,
+      this.#method,
+    )
     this.#decision?.early.end()
     this.#decision = undefined
     this.#end(Stage.REFUSED)
-    reportRefusal(this.#environment, transport, refusal)
-    this.#outbox = new Outbox(this, transport, turn, counters)
-    this.#outbox.sendHead(response)
-    this.#outbox.endWhenEmpty()
     deadlines.set(this, options.closeTimeoutMs)
   }
 

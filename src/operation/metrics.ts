@@ -60,6 +60,11 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     Counter.HTTP,
     'Connections whose first request was no WebSocket upgrade.',
   ),
+  counter(
+    'shardws_http_requests_refused_total',
+    Counter.HTTP_REFUSED,
+    'HTTP requests beyond a bound, or that were not HTTP.',
+  ),
   counter('shardws_messages_received_total', Counter.MESSAGES_IN, 'Messages delivered to the application.'),
   counter('shardws_messages_sent_total', Counter.MESSAGES_OUT, 'Messages that send accepted.'),
   counter('shardws_messages_dropped_total', Counter.DROPPED, 'Messages that send did not accept.'),

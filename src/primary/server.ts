@@ -110,6 +110,7 @@ const TRAFFIC: readonly (keyof Traffic)[] = [
   'connections',
   'connectionsTotal',
   'handshakesRefused',
+  'httpRequestsRefused',
   'tlsHandshakesFailed',
   'messagesIn',
   'messagesOut',

@@ -28,6 +28,8 @@ export interface Traffic {
   connectionsTotal: number
   /** Opening requests that were refused with an HTTP status. */
   handshakesRefused: number
+  /** Requests of plain HTTP that were too long, too slow or not HTTP, where the connection's first one was not. */
+  httpRequestsRefused: number
   /** TLS handshakes that were begun and did not come to their end. */
   tlsHandshakesFailed: number
   messagesIn: number
@@ -180,6 +182,7 @@ export class ShardSlot implements Candidate {
       connections: this.#count(Counter.OPENED) - this.#count(Counter.CLOSED),
       connectionsTotal: this.#count(Counter.OPENED),
       handshakesRefused: this.#count(Counter.REFUSED),
+      httpRequestsRefused: this.#count(Counter.HTTP_REFUSED),
       tlsHandshakesFailed: this.#count(Counter.TLS_FAILED),
       messagesIn: this.#count(Counter.MESSAGES_IN),
       messagesOut: this.#count(Counter.MESSAGES_OUT),

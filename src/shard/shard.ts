@@ -96,8 +96,9 @@ class Shard implements RunningShard, Registry {
     this.#ledger = new Ledger(task.ledger)
     this.#tls = task.tls && this.#openTls(task.tls, codec, options, log)
     this.#transports = this.#tls ?? openTransports(codec, this)
-    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log, {
+    this.#http = new ShardHttp(app, options, log, {
       board: task.board,
+      counters: this.#ledger.counters,
       metricsPath: task.metricsPath,
     })
     this.#deadlines = new Deadlines(tickMs(options))

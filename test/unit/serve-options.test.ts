@@ -82,6 +82,8 @@ describe('resolveOptions', () => {
         highWaterMark: 65_536,
         maxMemory: expect.any(Number) as number,
         handshakeTimeoutMs: 10_000,
+        httpRequestTimeoutMs: 30_000,
+        httpKeepAliveMs: 5000,
         idlePingMs: 30_000,
         idleTimeoutMs: 60_000,
         closeTimeoutMs: 5000,

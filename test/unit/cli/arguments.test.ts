@@ -60,6 +60,8 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   highWaterMark: ['--high-water-mark', '15', 15],
   maxMemory: ['--max-memory', '1073741824', 2 ** 30],
   handshakeTimeoutMs: ['--handshake-timeout-ms', '16', 16],
+  httpRequestTimeoutMs: ['--http-request-timeout-ms', '60000', 60_000],
+  httpKeepAliveMs: ['--http-keep-alive-ms', '1000', 1000],
   idlePingMs: ['--idle-ping-ms', '17', 17],
   idleTimeoutMs: ['--idle-timeout-ms', '18', 18],
   closeTimeoutMs: ['--close-timeout-ms', '19', 19],
