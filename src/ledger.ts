@@ -57,6 +57,8 @@ export const Counter = {
   HTTP_REFUSED: 122,
   /** The first of `CLOSE_CODES.length`: connections closed, by code. */
   CLOSES: 24,
+  /** The first of `LIMITS.length`: connections that ended since they reached a limit. */
+  LIMITS: 128,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
   REFUSALS: 48,
 } as const
@@ -72,6 +74,22 @@ export const CLOSE_CODES: readonly string[] = [
 export function closeCounter(code: number): number {
   if (code >= 1000 && code <= 1015) return Counter.CLOSES + code - 1000
   return Counter.CLOSES + (code < 4000 ? 16 : 17)
+}
+
+/** Limits that end a connection, where neither a close code nor a counter of its own says which. */
+export const LIMITS = [
+  'max_payload',
+  'max_fragments',
+  'max_backpressure',
+  'idle_timeout',
+  'close_timeout',
+] as const
+
+export type Limit = (typeof LIMITS)[number]
+
+/** Counts a connection that ends since it has reached `limit`. */
+export function countLimit(counters: Float64Array, limit: Limit): void {
+  count(counters, Counter.LIMITS + LIMITS.indexOf(limit))
 }
 
 /** Room for the reasons to refuse an opening request. */
@@ -159,7 +177,7 @@ export function observe(
   count(counters, first + bounds.length + 1, seconds * times)
 }
 
-const COUNTERS = 128
+const COUNTERS = 160
 /** Connections a shard may hold: what the ring has room for (a power of two), and what the codec has slots for. */
 export const MAX_CONNECTIONS_PER_SHARD = 131_072
 

@@ -1,7 +1,7 @@
 import type { RequestFacts } from '../app.js'
 import { checkClose, serializeClose } from '../codec/close.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
-import { Counter, closeCounter, count } from '../ledger.js'
+import { Counter, closeCounter, count, countLimit, type Limit } from '../ledger.js'
 import { memoryError } from '../protocol/budget.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
@@ -20,6 +20,12 @@ import type { Transport, TransportOwner } from './transport.js'
 import { Watch, type Watched } from './watch.js'
 
 const NOTHING = Buffer.alloc(0)
+/** What the limits are counted as that say so with an error. */
+const LIMIT_OF: ReadonlyMap<string | undefined, Limit> = new Map([
+  ['ERR_MESSAGE_TOO_BIG', 'max_payload'],
+  ['ERR_MESSAGE_TOO_MANY_FRAGMENTS', 'max_fragments'],
+  ['ERR_BACKPRESSURE', 'max_backpressure'],
+])
 const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
 
 /**
@@ -212,6 +218,8 @@ export class Connection
     count(counters, closeCounter(machine.closeCode))
     count(counters, Counter.CLOSED)
     const fault = machine.error?.code
+    const limit = LIMIT_OF.get(fault)
+    if (limit !== undefined) countLimit(counters, limit)
     const facts = { event: 'connection.closed', connection: this.id, code: machine.closeCode, fault }
     log(
       'debug',

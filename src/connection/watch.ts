@@ -1,4 +1,4 @@
-import { Histogram, observe } from '../ledger.js'
+import { countLimit, Histogram, observe } from '../ledger.js'
 import { Timed } from './deadlines.js'
 import type { Environment } from './environment.js'
 import { isGivenUp, isPingDue, nextLook } from './liveness.js'
@@ -89,7 +89,9 @@ export class Watch extends Timed {
     if (!owner.isOpen) {
       // A peer that reads gets all that waits for it; what the application does not hear yet can't be answered in time.
       const goesOn = (this.#progressed || owner.isDeaf) && owner.isConnected()
-      return goesOn ? this.armClose() : owner.terminate()
+      if (goesOn) return this.armClose()
+      countLimit(this.#environment.counters, 'close_timeout')
+      return owner.terminate()
     }
     const idleMs = this.#idleMs
     if (owner.isDeaf) {
@@ -104,7 +106,10 @@ export class Watch extends Timed {
       this.#activeTick = deadlines.now - Math.floor(options.idlePingMs / deadlines.tickMs)
       this.#pingedUs = this.#nowUs | 1
       owner.sendPing()
-    } else if (isGivenUp(options, idleMs)) return owner.terminate()
+    } else if (isGivenUp(options, idleMs)) {
+      countLimit(this.#environment.counters, 'idle_timeout')
+      return owner.terminate()
+    }
     this.armIdle()
   }
 

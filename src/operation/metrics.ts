@@ -6,6 +6,7 @@ import {
   DENIALS,
   Histogram,
   type HistogramCells,
+  LIMITS,
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
@@ -156,6 +157,14 @@ export function renderMetrics({ primary, shards }: Board): string {
   text.begin('shardws_connections_closed_total', 'counter', 'WebSocket connections closed.')
   for (const [index, code] of CLOSE_CODES.entries()) {
     text.sample(sum(shards, Counter.CLOSES + index), { code })
+  }
+  text.begin(
+    'shardws_limits_reached_total',
+    'counter',
+    'WebSocket connections that ended since they reached a limit.',
+  )
+  for (const [index, limit] of LIMITS.entries()) {
+    text.sample(sum(shards, Counter.LIMITS + index), { limit })
   }
   histogram(
     text.begin('shardws_ping_round_trip_seconds', 'histogram', 'From a Ping to an idle client to its Pong.'),

@@ -332,3 +332,71 @@ describe('rate limits of one connection', () => {
     expect(samples.get('shardws_connections_closed_total{code="1008"}')).toBe(1)
   })
 })
+
+test('every limit of a connection is counted by itself', async () => {
+  await start({
+    maxPayload: 10_000,
+    maxFragments: 3,
+    maxBackpressure: 20_000,
+    highWaterMark: 20_000,
+    idlePingMs: 0,
+    idleTimeoutMs: 1500,
+    closeTimeoutMs: 300,
+    handshakeTimeoutMs: 300,
+    maxHeaderBytes: 1000,
+    maxHeaderLines: 20,
+  })
+  const codeOf = async (bytes: Uint8Array): Promise<number> => {
+    const client = await open()
+    client.send(bytes)
+    const { code } = await client.closing()
+    client.end()
+    return code
+  }
+  expect(await codeOf(frame(BINARY, '', { announced: 10_001 }))).toBe(1009)
+  const piece = frame(0, '', { fin: false })
+  expect(await codeOf(Buffer.concat([frame(BINARY, '', { fin: false }), piece, piece, piece]))).toBe(1008)
+
+  const deaf = await WireClient.connect(port, true)
+  clients.push(deaf)
+  deaf.send(openingRequest())
+  deaf.sendText('!flood 2000 9000')
+  const idle = await open()
+  const stubborn = await open()
+  stubborn.sendText('!close 4000')
+  const statusOf = async (request: string): Promise<number> => {
+    const client = await connect()
+    client.send(request)
+    return (await client.response()).status
+  }
+  expect(await statusOf(openingRequest('/', [`X: ${'x'.repeat(1000)}`]))).toBe(431)
+  const lines = Array.from({ length: 20 }, (_, i) => `X-${i}: y`)
+  expect(await statusOf(openingRequest('/', lines))).toBe(431)
+  expect(await statusOf('GET / HTTP/1.1\r\n')).toBe(408)
+  const http = await connect()
+  http.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+  await http.response()
+  http.send(`GET /${'x'.repeat(2000)} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  expect((await http.response()).status).toBe(431)
+  await Promise.all([idle.ended(), stubborn.ended()])
+  await until('all are cut', () => server.stats().total.connections === 0)
+
+  const samples = await scrape()
+  const counted = (family: string) =>
+    Object.fromEntries(
+      Array.from(samples)
+        .filter(([name, value]) => name.startsWith(`shardws_${family}{`) && value > 0)
+        .map(([name, value]) => [/="(.*)"/.exec(name)?.[1], value]),
+    )
+  expect(counted('limits_reached_total')).toEqual({
+    max_payload: 1,
+    max_fragments: 1,
+    max_backpressure: 1,
+    idle_timeout: 1,
+    // The one that does not read is waited for as well.
+    close_timeout: 2,
+  })
+  expect(counted('handshakes_refused_total')).toEqual({ head_too_long: 1, too_many_lines: 1, timeout: 1 })
+  expect(total(samples, 'shardws_http_requests_refused_total')).toBe(1)
+  expect(server.stats().total.httpRequestsRefused).toBe(1)
+})
