@@ -93,7 +93,7 @@ export class ZlibPool {
 
   /** Closes all. */
   close(): void {
-    for (const owner of [...this.#streams.keys()]) this.release(owner)
+    for (const owner of this.#streams.keys()) this.release(owner)
     for (const stream of this.#spares.values()) stream.close()
     this.#spares.clear()
   }

@@ -128,6 +128,7 @@ describe('maxHandshakes', () => {
     await inProgress(0)
     for (let i = 0; i < 4; i++) await connect()
     await inProgress(4)
+    expect(server.stats().refused.maxHandshakes).toBe(0)
   })
 })
 
@@ -370,8 +371,8 @@ test('every limit of a connection is counted by itself', async () => {
     return (await client.response()).status
   }
   expect(await statusOf(openingRequest('/', [`X: ${'x'.repeat(1000)}`]))).toBe(431)
-  const lines = Array.from({ length: 20 }, (_, i) => `X-${i}: y`)
-  expect(await statusOf(openingRequest('/', lines))).toBe(431)
+  const many = Array.from({ length: 20 }, (_, i) => `X-${i}: y`)
+  expect(await statusOf(openingRequest('/', many))).toBe(431)
   expect(await statusOf('GET / HTTP/1.1\r\n')).toBe(408)
   const http = await connect()
   http.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')

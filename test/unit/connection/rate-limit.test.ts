@@ -12,7 +12,7 @@ function setUp(options: Partial<ConnectionOptions>, app: TestApp = {}) {
       ...app,
       message: (socket, data) => {
         messages.push(String(data))
-        return app.message?.(socket, data as never, false)
+        return app.message?.(socket, data, false)
       },
     },
     options,
