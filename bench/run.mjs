@@ -12,7 +12,7 @@ import { save } from './results.mjs'
 import { terminalText } from './table.mjs'
 import { hasUsage } from './usage.mjs'
 
-const PARTS = ['echo', 'broadcast', 'handshake', 'memory', 'shards', 'start', 'codec', 'http']
+const PARTS = ['echo', 'broadcast', 'handshake', 'memory', 'shards', 'start', 'codec', 'http', 'compression']
 
 const HELP = `Usage: npm run bench -- [part ...] [flags]
 

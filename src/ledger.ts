@@ -45,6 +45,23 @@ export const Counter = {
   READY: 20,
   /** TLS handshakes that were begun and did not come to their end. */
   TLS_FAILED: 21,
+  /** WebSocket connections opened with permessage-deflate. */
+  COMPRESSING: 22,
+  /** Messages that were sent compressed. */
+  DEFLATED: 23,
+  /** The first of `CLOSE_CODES.length`: connections closed, by code. */
+  CLOSES: 24,
+  /** Bytes of the messages that were sent compressed: as they were, and as they went. */
+  DEFLATE_INPUT: 42,
+  DEFLATE_OUTPUT: 43,
+  /** Compressed messages received, and their bytes: as they came, and as they were delivered. */
+  INFLATED: 44,
+  INFLATE_INPUT: 45,
+  INFLATE_OUTPUT: 46,
+  /** Streams of zlib that there are, a second ago at most. */
+  ZLIB_STREAMS: 47,
+  /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
+  REFUSALS: 48,
   /** Opening handshakes that are in progress; those of TLS count among them. */
   HANDSHAKES: 118,
   /** Bytes that peers make the shard hold, those of `SEND_QUEUE` left out. */
@@ -55,12 +72,10 @@ export const Counter = {
   RATE_LIMITED: 121,
   /** Requests of plain HTTP that were too long, too slow or not HTTP. */
   HTTP_REFUSED: 122,
-  /** The first of `CLOSE_CODES.length`: connections closed, by code. */
-  CLOSES: 24,
+  /** Compressed messages that waited for another turn of the event loop. */
+  POSTPONED: 127,
   /** The first of `LIMITS.length`: connections that ended since they reached a limit. */
   LIMITS: 128,
-  /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
-  REFUSALS: 48,
 } as const
 
 /** What closes are counted by: a client may choose one of 2000 codes, but not how many counters there are. */

@@ -1,6 +1,9 @@
 // How a server of the benchmark is told what to do, and says where it listens.
 
-/** `{ mode: 'echo' | 'broadcast', shards, spins }`, from the command line. */
+/**
+ * `{ mode: 'echo' | 'broadcast', shards, spins, deflate }`, from the command line. `deflate`, where messages are
+ * compressed, is `{ takesOver, maxContexts }`.
+ */
 export const task = { mode: 'echo', shards: 1, spins: 0, ...JSON.parse(globalThis.process.argv[2] ?? '{}') }
 
 /** Bytes of a message, and of what may wait for a client: none of the servers is to refuse anything. */

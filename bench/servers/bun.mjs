@@ -5,6 +5,8 @@ import { spin, warmUp } from './work.mjs'
 warmUp(task.spins)
 
 const TOPIC = 'all'
+const compressor = task.deflate?.takesOver === true ? 'dedicated' : 'shared'
+const isCompressed = task.deflate !== undefined
 
 const server = Bun.serve({
   port: 0,
@@ -13,7 +15,7 @@ const server = Bun.serve({
     if (!self.upgrade(request)) return new Response('Upgrade required', { status: 426 })
   },
   websocket: {
-    perMessageDeflate: false,
+    perMessageDeflate: isCompressed && { compress: compressor, decompress: compressor },
     idleTimeout: 0,
     maxPayloadLength: MOST_BYTES,
     backpressureLimit: MOST_BYTES,
@@ -23,7 +25,7 @@ const server = Bun.serve({
     },
     message(socket, data) {
       if (task.spins > 0) spin(task.spins)
-      if (task.mode === 'echo') socket.send(data)
+      if (task.mode === 'echo') socket.send(data, isCompressed)
       else server.publish(TOPIC, data)
     },
   },

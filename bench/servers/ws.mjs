@@ -23,7 +23,11 @@ if (task.shards > 1 && cluster.isPrimary) {
     port: 0,
     host: '127.0.0.1',
     path: task.path,
-    perMessageDeflate: false,
+    perMessageDeflate: task.deflate !== undefined && {
+      threshold: 0,
+      serverNoContextTakeover: !task.deflate.takesOver,
+      clientNoContextTakeover: !task.deflate.takesOver,
+    },
     maxPayload: MOST_BYTES,
   })
   server.on('connection', socket => {

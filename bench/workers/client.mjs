@@ -4,7 +4,7 @@ import { createConnection } from 'node:net'
 const buffer = Buffer.allocUnsafe(65_536)
 const REQUEST =
   'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
 /** Of that key (RFC 6455 1.3). */
 const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
 
@@ -19,9 +19,10 @@ export function smallFrame(opcode, payload, key = [0x37, 0xfa, 0x21, 0x3d]) {
  *
  * @param {{ port: number, localAddress?: string }} to
  * @param {(bytes: Buffer) => void} [receive] what comes after the handshake; valid during the call
+ * @param {{ extensions?: string, onHead?: (head: string) => void }} [handshake] what to offer, and the answer to it
  * @returns {Promise<import('node:net').Socket>}
  */
-export function open(to, receive = () => {}) {
+export function open(to, receive = () => {}, { extensions, onHead } = {}) {
   return new Promise((resolve, reject) => {
     let head = ''
     let isOpen = false
@@ -36,6 +37,7 @@ export function open(to, receive = () => {}) {
           return false
         }
         isOpen = true
+        onHead?.(head.slice(0, end))
         resolve(socket)
         const rest = head.length - end
         if (rest > 0) receive(buffer.subarray(length - rest, length))
@@ -45,6 +47,7 @@ export function open(to, receive = () => {}) {
     const socket = createConnection({ host: '127.0.0.1', noDelay: true, ...to, onread: { buffer, callback } })
     socket.once('error', reject)
     socket.once('close', () => reject(new Error('the server ended the connection')))
-    socket.write(REQUEST)
+    const offer = extensions === undefined ? '' : `Sec-WebSocket-Extensions: ${extensions}\r\n`
+    socket.write(`${REQUEST}${offer}\r\n`)
   })
 }

@@ -13,6 +13,13 @@ export {
 } from '../errors.js'
 export { acceptKey, isValidKey } from '../handshake/accept.js'
 export {
+  checkDeflate,
+  type DeflateAgreement,
+  type DeflateOffer,
+  negotiateDeflate,
+  offerDeflate,
+} from '../handshake/deflate.js'
+export {
   type Extension,
   type ExtensionParameter,
   parseExtensions,

@@ -2,6 +2,7 @@ import type { Codec } from '../codec/codec.js'
 import type { DeflateOptions } from '../options.js'
 import { type Deadlines, Timed } from './deadlines.js'
 import { InflateHistory } from './inflate-history.js'
+import { InflateTurns } from './inflate-turns.js'
 import type { MemoryBudget } from './memory-budget.js'
 import { ZlibPool } from './zlib-pool.js'
 import { createDeflater, createInflater, type ZlibStream } from './zlib-stream.js'
@@ -19,8 +20,11 @@ export class Compression extends Timed {
   readonly codec: Codec
   readonly maxPayload: number
   readonly memory: MemoryBudget
+  /** Of the shard's `Ledger`. */
+  readonly counters: Float64Array
   readonly inflaters: ZlibPool
   readonly deflaters: ZlibPool
+  readonly inflateTurns = new InflateTurns()
   /** Of the message that is being inflated, where a peer's messages don't refer to those before. */
   readonly messageHistory = new InflateHistory(15)
   readonly #deadlines: Deadlines
@@ -32,6 +36,7 @@ export class Compression extends Timed {
     codec: Codec,
     maxPayload: number,
     deadlines: Deadlines,
+    counters: Float64Array,
     memory: MemoryBudget,
   ) {
     super()
@@ -39,6 +44,7 @@ export class Compression extends Timed {
     this.options = options
     this.codec = codec
     this.maxPayload = maxPayload
+    this.counters = counters
     this.memory = memory
     this.inflaters = new ZlibPool(MOST_INFLATERS, memory, createInflater)
     const create = (windowBits: number): ZlibStream => createDeflater(windowBits, level, memLevel)
@@ -46,6 +52,11 @@ export class Compression extends Timed {
     this.#deadlines = deadlines
     // Here, where the server starts, and not when a client's first message comes, a Node without them is to be noticed.
     for (const stream of [createInflater(15), createDeflater(15, level, memLevel)]) stream.close()
+  }
+
+  /** How many streams of zlib there are. */
+  get streams(): number {
+    return this.inflaters.size + this.deflaters.size
   }
 
   /** Room for `length` bytes, anybody's again at the next call. */
@@ -64,7 +75,7 @@ export class Compression extends Timed {
     this.inflaters.closeUnused()
     this.deflaters.closeUnused()
     this.#armed = false
-    if (this.inflaters.size + this.deflaters.size > 0) this.touch()
+    if (this.streams > 0) this.touch()
   }
 
   /** The shard ends. */

@@ -91,6 +91,7 @@ export class Connection
     if (deflate !== undefined && compression !== undefined) {
       this.#deflater = new MessageDeflater(compression, deflate)
       this.#inflater = new MessageInflater(compression, deflate)
+      count(environment.counters, Counter.COMPRESSING)
     }
     const views = app.views === true
     const { maxPayload, maxMessagesPerSecond, maxBytesPerSecond } = options
@@ -203,7 +204,7 @@ export class Connection
   }
 
   closed(): void {
-    const { app, connections, codec, counters, log } = this.#environment
+    const { app, compression, connections, codec, counters, log } = this.#environment
     const machine = this.#machine
     if (machine.state === State.CLOSED) return
     machine.transportClosed()
@@ -212,6 +213,7 @@ export class Connection
     codec.release(this.#slot)
     this.#deflater?.release()
     this.#inflater?.release()
+    compression?.inflateTurns.drop(this)
     this.#outbox.discard()
     this.#pongDue = undefined
     connections.delete(this)
@@ -275,6 +277,18 @@ export class Connection
 
   rateRecovered(): void {
     this.#throttled = false
+    this.resumeNow()
+  }
+
+  postponed(): void {
+    count(this.#environment.counters, Counter.POSTPONED)
+    this.#backpressure.stopReading()
+    this.#environment.compression?.inflateTurns.wait(this)
+  }
+
+  /** The shard has time for the message that it has put off. */
+  inflateNow(): void {
+    this.#inflater?.grant()
     this.resumeNow()
   }
 

@@ -11,7 +11,8 @@ const stored = Buffer.alloc(5)
  * need not keep one.
  */
 export class InflateHistory {
-  readonly #most: number
+  /** Bytes that it keeps. */
+  readonly most: number
   /** A ring once it has its full size. */
   #bytes: Buffer
   #length = 0
@@ -20,8 +21,8 @@ export class InflateHistory {
 
   /** @param windowBits 8 to 15 */
   constructor(windowBits: number) {
-    this.#most = 2 ** windowBits
-    this.#bytes = Buffer.allocUnsafeSlow(Math.min(FIRST_CAPACITY, this.#most))
+    this.most = 2 ** windowBits
+    this.#bytes = Buffer.allocUnsafeSlow(Math.min(FIRST_CAPACITY, this.most))
   }
 
   /** Bytes that it takes. */
@@ -30,9 +31,9 @@ export class InflateHistory {
   }
 
   append(source: Buffer, start: number, end: number): void {
-    if (end - start > this.#most) start = end - this.#most
+    if (end - start > this.most) start = end - this.most
     const length = end - start
-    const wanted = Math.min(this.#length + length, this.#most)
+    const wanted = Math.min(this.#length + length, this.most)
     if (wanted > this.#bytes.length) this.#grow(wanted)
     const first = Math.min(length, this.#bytes.length - this.#at)
     source.copy(this.#bytes, this.#at, start, start + first)
@@ -51,16 +52,16 @@ export class InflateHistory {
     if (length === 0) return
     stored.writeUInt16LE(length, 1)
     stored.writeUInt16LE(~length & 0xffff, 3)
-    stream.write(SYNC_FLUSH, stored, 0, stored.length, sink, sinkOffset, this.#most)
+    stream.write(SYNC_FLUSH, stored, 0, stored.length, sink, sinkOffset, this.most)
     const start = length < this.#bytes.length ? 0 : this.#at % this.#bytes.length
     const bytes = this.#bytes
-    stream.write(SYNC_FLUSH, bytes, start, length - start, sink, sinkOffset, this.#most)
-    if (start > 0) stream.write(SYNC_FLUSH, bytes, 0, start, sink, sinkOffset, this.#most)
+    stream.write(SYNC_FLUSH, bytes, start, length - start, sink, sinkOffset, this.most)
+    if (start > 0) stream.write(SYNC_FLUSH, bytes, 0, start, sink, sinkOffset, this.most)
   }
 
   /** It has not wrapped yet: the bytes begin at 0. */
   #grow(wanted: number): void {
-    const bytes = Buffer.allocUnsafeSlow(Math.min(Math.max(wanted, this.#bytes.length * 2), this.#most))
+    const bytes = Buffer.allocUnsafeSlow(Math.min(Math.max(wanted, this.#bytes.length * 2), this.most))
     this.#bytes.copy(bytes, 0, 0, this.#length)
     this.#bytes = bytes
     this.#at = this.#length

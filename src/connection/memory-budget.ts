@@ -36,9 +36,14 @@ export class MemoryBudget implements Budget {
     this.#warn = createOccasionalWarning(log)
   }
 
+  /** Has `bytes` more, or less, of what has a bound of its own and is not asked for. */
+  add(bytes: number): void {
+    count(this.#counters, Counter.PINNED, bytes)
+  }
+
   /** What waits for peers is not among it: the shard's `SEND_QUEUE` has that. */
   resize(before: number, after: number): boolean {
-    count(this.#counters, Counter.PINNED, after - before)
+    this.add(after - before)
     return after <= before || after <= SMALL_HOLDING || this.hasRoom(0)
   }
 

@@ -1,4 +1,5 @@
 import type { DeflateAgreement } from '../handshake/deflate.js'
+import { Counter, count } from '../ledger.js'
 import type { Compression } from './compression.js'
 import { asBytes } from './payload.js'
 import { SYNC_FLUSH } from './zlib-stream.js'
@@ -64,6 +65,12 @@ export class MessageDeflater {
     const isTooLong = stream.room === 0 || stream.failed
     // The peer will not see what the stream has seen.
     if (isTooLong || !this.#takesOver) this.release()
-    return isTooLong ? undefined : output.subarray(0, room - stream.room - TAIL_LENGTH)
+    if (isTooLong) return undefined
+    const deflated = output.subarray(0, room - stream.room - TAIL_LENGTH)
+    const { counters } = this.#compression
+    count(counters, Counter.DEFLATED)
+    count(counters, Counter.DEFLATE_INPUT, length)
+    count(counters, Counter.DEFLATE_OUTPUT, deflated.length)
+    return deflated
   }
 }

@@ -1,12 +1,14 @@
 import { UTF8_COMPLETE, UTF8_INVALID } from '../codec/events.js'
 import { CompressionError, FrameFault, frameError, type PeerError } from '../errors.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
+import { Counter, count } from '../ledger.js'
 import { memoryError } from '../protocol/budget.js'
 import type { Inflater } from '../protocol/inflater.js'
 import { MessageBuffer } from '../protocol/message-buffer.js'
 import { CloseCode } from '../rfc6455.js'
 import type { Compression } from './compression.js'
 import { InflateHistory } from './inflate-history.js'
+import { SHARE } from './inflate-turns.js'
 import { STOP_AT_BLOCK, SYNC_FLUSH, type ZlibStream } from './zlib-stream.js'
 
 /**
@@ -27,6 +29,7 @@ export class MessageInflater implements Inflater {
   message: Buffer | undefined
   start = 0
   end = 0
+  isPostponed = false
   readonly #compression: Compression
   readonly #windowBits: number
   /** Where no message refers to those before, it is everybody's, and of one message. */
@@ -40,6 +43,13 @@ export class MessageInflater implements Inflater {
   #buffer: MessageBuffer | undefined
   /** Bytes of the history, and of the message as long as that is being inflated. */
   #pinned = 0
+  /** Bytes of work in the turn of this number (see `InflateTurns`). */
+  #spent = 0
+  #turn = 0
+  /** The next message may take what it takes. */
+  #granted = false
+  /** This one may not. */
+  #isLimited = false
 
   constructor(compression: Compression, agreement: DeflateAgreement) {
     const { clientMaxWindowBits, clientNoContextTakeover } = agreement
@@ -55,21 +65,64 @@ export class MessageInflater implements Inflater {
     this.#pin(0)
   }
 
+  /** It is this connection's turn to have a large message inflated. */
+  grant(): void {
+    this.#granted = true
+  }
+
   inflate(source: Buffer, start: number, end: number, isText: boolean): PeerError | undefined {
     const { inflateOffset } = this.#compression.codec
     this.message = undefined
+    this.isPostponed = false
     this.start = this.end = this.#unrecorded = inflateOffset
     this.#total = 0
     this.#utf8 = UTF8_COMPLETE
     this.#finalBlocks = 0
     // RFC 7692 7.2.3.6 has an empty message be the one byte 00; no byte at all can't be anything else.
-    if (start === end) return undefined
+    if (start === end) return this.#count(0)
+    if (!this.#begin()) return undefined
     this.#compression.touch()
     if (!this.#takesOver) this.#history.clear()
-    const error = this.#inflate(source, start, end, isText) ?? this.#finish(isText) ?? this.#settle()
+    const fault = this.#inflate(source, start, end, isText) ?? this.#finish(isText)
     this.#buffer = undefined
-    if (error !== undefined || !this.#takesOver) this.release()
-    return error
+    // The message is the application's, the history stays.
+    const unaffordable = this.#pin(this.#takesOver ? this.#history.capacity : 0)
+    const error = fault ?? unaffordable
+    this.#spend(end - start + this.#total + this.#finalBlocks * this.#history.most)
+    if (error !== undefined || this.isPostponed || !this.#takesOver) this.#compression.inflaters.release(this)
+    return error ?? this.#count(end - start)
+  }
+
+  /** @param length of the message as it came */
+  #count(length: number): undefined {
+    const { counters } = this.#compression
+    if (this.isPostponed) return
+    count(counters, Counter.INFLATED)
+    count(counters, Counter.INFLATE_INPUT, length)
+    count(counters, Counter.INFLATE_OUTPUT, this.#total)
+  }
+
+  /** @returns whether there is time for a message, though perhaps not for a large one */
+  #begin(): boolean {
+    const { inflateTurns } = this.#compression
+    if (this.#turn !== inflateTurns.number) {
+      this.#turn = inflateTurns.number
+      this.#spent = 0
+    }
+    this.#isLimited = inflateTurns.isOver && !this.#granted
+    this.isPostponed = this.#isLimited && this.#spent >= SHARE
+    this.#granted = false
+    return !this.isPostponed
+  }
+
+  #spend(cost: number): void {
+    this.#spent += cost
+    this.#compression.inflateTurns.spend(cost)
+  }
+
+  /** Where a message turns out to be a large one, before anything is kept of it. */
+  #postpone(): undefined {
+    this.isPostponed = true
   }
 
   #inflate(source: Buffer, start: number, end: number, isText: boolean): PeerError | undefined {
@@ -88,11 +141,13 @@ export class MessageInflater implements Inflater {
       at = end - stream.rest
       if (stream.room === 0) {
         // There may be more.
+        if (this.#isLimited && this.end === limit) return this.#postpone()
         const error = this.end === limit ? this.#keep(isText) : undefined
         if (error !== undefined) return error
       } else if (at === end) return this.#checkEnd(stream)
       else {
         // A final block, and yet the message goes on (RFC 7692 7.2.3.4): with its history, as after any other.
+        if (this.#isLimited) return this.#postpone()
         this.#finalBlocks++
         if (this.#finalBlocks > MOST_FINAL_BLOCKS) return invalidData()
         this.#record()
@@ -107,8 +162,10 @@ export class MessageInflater implements Inflater {
     const { codec } = this.#compression
     stream.write(STOP_AT_BLOCK, TAIL, 0, TAIL.length, codec.memory, this.end, 1)
     // Nothing is taken after a final block. The next message needs another stream, which is told the history.
-    if (stream.rest === TAIL.length) this.#compression.inflaters.release(this)
-    else if (stream.failed || stream.rest !== 1 || stream.room !== 1) return invalidData()
+    if (stream.rest === TAIL.length) {
+      this.#finalBlocks++
+      this.#compression.inflaters.release(this)
+    } else if (stream.failed || stream.rest !== 1 || stream.room !== 1) return invalidData()
     return undefined
   }
 
@@ -137,6 +194,7 @@ export class MessageInflater implements Inflater {
   }
 
   #finish(isText: boolean): PeerError | undefined {
+    if (this.isPostponed) return undefined
     if (isText) {
       const error = this.#validate()
       if (error !== undefined) return error
@@ -148,11 +206,6 @@ export class MessageInflater implements Inflater {
     this.#buffer.append(codec.memory, codec.inflateOffset, this.end, 0, true, maxPayload)
     this.message = this.#buffer.take()
     return undefined
-  }
-
-  /** The message is the application's, the history stays. */
-  #settle(): PeerError | undefined {
-    return this.#takesOver ? this.#pin(this.#history.capacity) : undefined
   }
 
   #pin(bytes: number): PeerError | undefined {

@@ -1,5 +1,7 @@
-import type { Budget } from '../protocol/budget.js'
+import type { MemoryBudget } from './memory-budget.js'
 import type { ZlibStream } from './zlib-stream.js'
+
+const MAX_WINDOW_BITS = 15
 
 /**
  * The zlib streams of a shard, of one direction. A stream goes on where its owner's last message ended as long as the
@@ -11,26 +13,27 @@ import type { ZlibStream } from './zlib-stream.js'
 export class ZlibPool {
   /** In the order of their last use. */
   readonly #streams = new Map<object, ZlibStream>()
-  /** Without an owner, by window bits. */
-  readonly #spares = new Map<number, ZlibStream>()
+  /** Without an owner, by window bits. Kept, since memory that comes and goes with connections leaves holes, too. */
+  readonly #spares: ZlibStream[][] = Array.from({ length: MAX_WINDOW_BITS + 1 }, () => [])
+  #spareCount = 0
   readonly #most: number
-  readonly #budget: Budget
+  readonly #memory: Pick<MemoryBudget, 'add'>
   readonly #create: (windowBits: number) => ZlibStream
   #latest: object | undefined
 
   /**
-   * @param most streams that have an owner, 1 at least
-   * @param budget has the memory of these; there are few, so that none is refused
+   * @param most streams that there are, 1 at least
+   * @param memory where those that somebody uses are counted
    */
-  constructor(most: number, budget: Budget, create: (windowBits: number) => ZlibStream) {
+  constructor(most: number, memory: Pick<MemoryBudget, 'add'>, create: (windowBits: number) => ZlibStream) {
     this.#most = most
-    this.#budget = budget
+    this.#memory = memory
     this.#create = create
   }
 
   /** How many streams there are. */
   get size(): number {
-    return this.#streams.size + this.#spares.size
+    return this.#streams.size + this.#spareCount
   }
 
   /** The owner's stream, as it was left; undefined when there is none any more. */
@@ -48,20 +51,15 @@ export class ZlibPool {
 
   /** Gives `owner`, who has none, a stream that knows nothing. */
   assign(owner: object, windowBits: number): ZlibStream {
-    if (!this.#spares.has(windowBits) && this.#streams.size >= this.#most) {
+    if (this.#streams.size >= this.#most) {
       const [oldest] = this.#streams.keys()
       this.release(oldest)
     }
-    let stream = this.#spares.get(windowBits)
-    if (stream === undefined) stream = this.#create(windowBits)
-    else {
-      this.#spares.delete(windowBits)
-      stream.reset()
-    }
+    const stream = this.#takeSpare(windowBits) ?? this.#create(windowBits)
     stream.used = true
     this.#streams.set(owner, stream)
     this.#latest = owner
-    this.#budget.resize(0, stream.memory)
+    this.#memory.add(stream.memory)
     return stream
   }
 
@@ -70,10 +68,26 @@ export class ZlibPool {
     const stream = this.#streams.get(owner)
     if (stream === undefined) return
     this.#streams.delete(owner)
-    this.#budget.resize(stream.memory, 0)
+    this.#memory.add(-stream.memory)
     if (this.#latest === owner) this.#latest = undefined
-    if (this.#spares.has(stream.windowBits)) stream.close()
-    else this.#spares.set(stream.windowBits, stream)
+    this.#spares[stream.windowBits].push(stream)
+    this.#spareCount++
+  }
+
+  /** @returns a spare stream that knows nothing; undefined where there is none, and room for a new one */
+  #takeSpare(windowBits: number): ZlibStream | undefined {
+    const stream = this.#spares[windowBits].pop()
+    if (stream !== undefined) {
+      this.#spareCount--
+      stream.reset()
+    } else if (this.size >= this.#most) {
+      this.#spares
+        .find(spares => spares.length > 0)
+        ?.pop()
+        ?.close()
+      this.#spareCount--
+    }
+    return stream
   }
 
   /** Closes the streams that nobody has used since the last call. */
@@ -81,12 +95,11 @@ export class ZlibPool {
     for (const [owner, stream] of this.#streams) {
       if (!stream.used) this.release(owner)
     }
-    for (const [windowBits, stream] of this.#spares) {
-      if (stream.used) stream.used = false
-      else {
-        this.#spares.delete(windowBits)
-        stream.close()
-      }
+    for (const [windowBits, spares] of this.#spares.entries()) {
+      this.#spares[windowBits] = spares.filter(stream => stream.used)
+      for (const stream of spares) if (!stream.used) stream.close()
+      this.#spareCount -= spares.length - this.#spares[windowBits].length
+      for (const stream of this.#spares[windowBits]) stream.used = false
     }
     for (const stream of this.#streams.values()) stream.used = false
   }
@@ -94,7 +107,8 @@ export class ZlibPool {
   /** Closes all. */
   close(): void {
     for (const owner of this.#streams.keys()) this.release(owner)
-    for (const stream of this.#spares.values()) stream.close()
-    this.#spares.clear()
+    for (const stream of this.#spares.flat()) stream.close()
+    for (const spares of this.#spares) spares.length = 0
+    this.#spareCount = 0
   }
 }

@@ -68,6 +68,27 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
   ),
   counter('shardws_messages_received_total', Counter.MESSAGES_IN, 'Messages delivered to the application.'),
   counter('shardws_messages_sent_total', Counter.MESSAGES_OUT, 'Messages that send accepted.'),
+  counter(
+    'shardws_compressing_connections_total',
+    Counter.COMPRESSING,
+    'WebSocket connections opened with permessage-deflate.',
+  ),
+  counter('shardws_deflated_messages_total', Counter.DEFLATED, 'Messages sent compressed.'),
+  counter('shardws_deflate_input_bytes_total', Counter.DEFLATE_INPUT, 'Bytes of them before.'),
+  counter('shardws_deflate_output_bytes_total', Counter.DEFLATE_OUTPUT, 'Bytes of them compressed.'),
+  counter('shardws_inflated_messages_total', Counter.INFLATED, 'Compressed messages received.'),
+  counter('shardws_inflate_input_bytes_total', Counter.INFLATE_INPUT, 'Bytes of them compressed.'),
+  counter('shardws_inflate_output_bytes_total', Counter.INFLATE_OUTPUT, 'Bytes of them inflated.'),
+  counter(
+    'shardws_inflate_postponed_total',
+    Counter.POSTPONED,
+    'Compressed messages that waited since others had so much inflated.',
+  ),
+  gauge(
+    'shardws_zlib_streams',
+    c => c[Counter.ZLIB_STREAMS],
+    'Compressors and inflaters that the shard has, in use or not.',
+  ),
   counter('shardws_messages_dropped_total', Counter.DROPPED, 'Messages that send did not accept.'),
   counter(
     'shardws_pongs_skipped_total',

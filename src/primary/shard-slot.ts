@@ -70,6 +70,7 @@ const GAUGES = [
   Counter.SEND_QUEUE,
   Counter.HANDSHAKES,
   Counter.PINNED,
+  Counter.ZLIB_STREAMS,
 ]
 
 /** The place of one shard, which lives on when the shard itself is replaced, as its counters do. */

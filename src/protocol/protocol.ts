@@ -31,6 +31,8 @@ export interface ProtocolOwner {
   deliverPong(source: Buffer, start: number, end: number): void
   /** The peer sends faster than it may: nothing more of it is delivered before `resume`. */
   throttled(): void
+  /** The next message waits until there is time to inflate it: nothing is delivered before `resume`. */
+  postponed(): void
   /** Send a Close frame; nothing may be sent after it. */
   sendClose(code: number, reason: string): void
   /** No frame goes either way any more: get our output out, then end TCP. */
@@ -44,6 +46,12 @@ interface Held {
   offset: number
   /** They were admitted by the meter. */
   isAdmitted: boolean
+}
+
+/** A compressed message that is all there and was not inflated yet. */
+interface Postponed {
+  word: number
+  bytes: Buffer
 }
 
 /**
@@ -78,6 +86,8 @@ export class Protocol {
   readonly #budget: Budget
   /** Bytes of the message and of what is held. */
   #pinned = 0
+  /** Comes before what is held. */
+  #postponed: Postponed | undefined
 
   /**
    * @param slot of `codec`; the protocol's to use, its owner's to release
@@ -130,6 +140,12 @@ export class Protocol {
   resume(): void {
     const codec = this.#codec
     this.paused = false
+    if (this.#postponed !== undefined) {
+      const { word, bytes } = this.#postponed
+      this.#postponed = undefined
+      this.#pin(-bytes.length)
+      if (this.state === State.OPEN) this.#inflate(word, bytes, 0, bytes.length)
+    }
     while (this.#held !== undefined && !this.paused && this.state < State.ENDING) {
       const { events, bytes, offset, isAdmitted } = this.#held.shift() as Held
       if (this.#held.length === 0) this.#held = undefined
@@ -144,7 +160,7 @@ export class Protocol {
 
   /** The transport reads again only when nothing is held. */
   get holds(): boolean {
-    return this.#held !== undefined
+    return this.#held !== undefined || this.#postponed !== undefined
   }
 
   /** Closes from our side (RFC 6455 7.1.2). The caller has checked code and reason. */
@@ -199,6 +215,7 @@ export class Protocol {
     this.#control = undefined
     this.#held = undefined
     this.#pin(-this.#pinned)
+    this.#postponed = undefined
   }
 
   #dropMessage(): void {
@@ -316,11 +333,21 @@ export class Protocol {
     const isText = (word & EVENT_OPCODE) === Opcode.TEXT
     const error = inflater.inflate(source, from, to, isText)
     if (error !== undefined) return this.fail(error)
+    if (inflater.isPostponed) return this.#postpone(word, source, from, to)
     const { message, start, end } = inflater
     if (message !== undefined) this.#deliverOwn(word, message)
     else if (this.#views || isText) this.#deliver(word, start, end)
     // Not `Payloads.copy`, which takes what is at one place of the memory for the same until the next read.
     else this.#owner.deliverMessage(Buffer.from(this.#payloads.view(start, end)), true)
+  }
+
+  #postpone(word: number, source: Buffer, from: number, to: number): void {
+    const isOwn = source !== this.#codec.memory
+    const bytes = isOwn ? source : Buffer.from(source.subarray(from, to))
+    if (!this.#pin(bytes.length)) return this.fail(memoryError())
+    this.#postponed = { word, bytes }
+    this.paused = true
+    this.#owner.postponed()
   }
 
   /** A message in a buffer that is nobody else's, so a binary one is handed over as it is. */

@@ -113,7 +113,8 @@ class Shard implements RunningShard, Registry {
       rates: task.rates && new ClientRates(task.rates),
       codec,
       compression:
-        perMessageDeflate && new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines, memory),
+        perMessageDeflate &&
+        new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines, counters, memory),
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
       deadlines: this.#deadlines,
@@ -256,6 +257,7 @@ class Shard implements RunningShard, Registry {
     counters[Counter.LOOP_DELAY_MAX_MS] = delay.count === 0 ? 0 : lateness(delay.max)
     delay.reset()
     const heap = getHeapStatistics()
+    counters[Counter.ZLIB_STREAMS] = this.#environment.compression?.streams ?? 0
     counters[Counter.HEAP_USED] = heap.used_heap_size
     counters[Counter.HEAP_SIZE] = heap.total_heap_size
     counters[Counter.HEAP_LIMIT] = heap.heap_size_limit

@@ -206,3 +206,41 @@ export async function shardsOf(Client, url, count) {
   await Promise.all(sessions.map(session => session.close(1000)))
   return shards
 }
+
+/** 0 to below 2^32, the same numbers in every run (xorshift). */
+function* numbers() {
+  for (let value = 7692; ; ) {
+    value ^= value << 13
+    value ^= value >>> 17
+    value ^= value << 5
+    yield value >>> 0
+  }
+}
+
+/** What can be compressed, and what can't. */
+function* compressible() {
+  const random = numbers()
+  const noise = size => Uint8Array.from({ length: size }, () => random.next().value & 0xff)
+  for (const size of [...SIZES, 3, 1000, 20_000]) {
+    yield textOf(size)
+    yield textOf(size, '{"name":"Ada","at":1815},')
+    yield Array.from(noise(size >> 1), byte => byte.toString(16).padStart(2, '0')).join('')
+    yield bytesOf(size)
+    yield noise(Math.min(size, 50_000))
+  }
+}
+
+/** Echoes text and binary of many sizes, one by one and then all under way at once. */
+export async function compressedEcho(Client, url) {
+  const session = await Session.open(Client, url)
+  const { extensions } = session.socket
+  const messages = [...compressible()]
+  const isSame = (one, other) => (typeof one === 'string' ? one === other : same(one, other))
+  let right = 0
+  for (const message of messages) if (isSame(message, await session.ask(message))) right++
+  // Fewer than what may wait for a client that sends and does not read.
+  for (const message of messages) session.socket.send(message)
+  for (const message of messages) if (isSame(message, await session.next())) right++
+  const { code } = await session.close(1000)
+  return { extensions, code, wrong: 2 * messages.length - right, messages: 2 * messages.length }
+}

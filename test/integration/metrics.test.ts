@@ -10,6 +10,7 @@ import { WebSocket } from 'ws'
 import type { ServeOptions, Server } from '../../src/index.js'
 import { counterparts, promtool } from '../counterparts.js'
 import { needs } from '../needs.js'
+import { compressed, deflateMessage } from '../support/compressed-frames.js'
 import { CLOSE, frame } from '../support/frames.js'
 import { parseMetrics, type Samples, total } from '../support/metrics.js'
 import { soon, until } from '../support/until.js'
@@ -217,6 +218,45 @@ test('what waits for a client that does not read is in the queue, until it is ta
   reader.socket.resume()
   await until('nothing waits', async () => (await queued()) === 0)
   reader.socket.destroy()
+})
+
+test('compression: what it was given, what came of it, and the streams that there are', async () => {
+  const { adminPort, port } = await start({ workers: 1, perMessageDeflate: { threshold: 100 } })
+  const client = await WireClient.connect(port)
+  client.send(openingRequest('/', ['Sec-WebSocket-Extensions: permessage-deflate']))
+  await client.handshake()
+  const other = await WireClient.open(port)
+  await other.ask('x'.repeat(200))
+  const message = 'what is said again and again, '.repeat(100)
+  const payload = deflateMessage(message)
+  const before = client.received
+  client.send(compressed(payload))
+  await until('the answer', () => client.received > before)
+  const samples = await until('a stream of each kind is there', async () => {
+    const seen = await scrape(adminPort)
+    return total(seen, 'shardws_zlib_streams') === 2 ? seen : undefined
+  })
+  const names = [
+    'compressing_connections',
+    'deflated_messages',
+    'deflate_input_bytes',
+    'inflated_messages',
+    'inflate_input_bytes',
+    'inflate_output_bytes',
+    'inflate_postponed',
+  ]
+  expect(names.map(name => total(samples, `shardws_${name}_total`))).toEqual([
+    1,
+    1,
+    message.length,
+    1,
+    payload.length,
+    message.length,
+    0,
+  ])
+  // A frame of at most 125 bytes has a header of two.
+  expect(total(samples, 'shardws_deflate_output_bytes_total')).toBe(client.received - before - 2)
+  for (const { socket } of [client, other]) socket.destroy()
 })
 
 test('event-loop delay, heap and the round trip of Pings are measured', async () => {

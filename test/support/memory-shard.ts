@@ -61,7 +61,7 @@ export class MemoryShard {
       options: all,
       compression:
         all.perMessageDeflate &&
-        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines, memory),
+        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines, counters, memory),
       trusted: new AddressSet(options.trustProxy ?? []),
       clients,
       rates,

@@ -33,6 +33,10 @@ export class RecordingOwner implements ProtocolOwner {
     this.#add('finish')
   }
 
+  postponed(): void {
+    this.#add('postponed')
+  }
+
   #add(line: string): void {
     this.lines.push(line.trim())
     this.onLine(line)

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { CloseOptions, ServeOptions, ServerStats, TlsOptions } from '../../src/index.js'
 import type { HandoffWay } from '../../src/primary/handoff.js'
@@ -118,6 +118,12 @@ export class ServerProcess {
 
   memory(): Promise<Memory> {
     return this.#call('memory')
+  }
+
+  /** The most bytes that the process was ever resident with. */
+  peakMemory(): number {
+    const status = readFileSync(`/proc/${this.#process.pid}/status`, 'latin1')
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
   }
 
   /** Descriptors that the process has open, sockets alone. */

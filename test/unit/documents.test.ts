@@ -9,7 +9,7 @@ import { frameError, PeerError } from '../../src/errors.js'
 import { createPrimaryCounters, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
 import { MAX_RECORDS_PER_SECOND } from '../../src/log.js'
 import { renderMetrics } from '../../src/operation/metrics.js'
-import { OPTIONS, type OptionRule } from '../../src/serve-options.js'
+import { OPTIONS, type OptionRule, resolveOptions, type ServeOptions } from '../../src/serve-options.js'
 
 const readme = readFileSync('README.md', 'utf8')
 const api = readFileSync('docs/api.md', 'utf8')
@@ -229,6 +229,30 @@ describe('docs/operations.md', () => {
 
   test('names the most lines of a second', () => {
     expect(operations).toContain(`at most ${MAX_RECORDS_PER_SECOND} lines a second`)
+  })
+})
+
+describe('docs/compression.md', () => {
+  const compression = readFileSync('docs/compression.md', 'utf8')
+  const settings = rows(section(compression, 'Settings'))
+  const resolved = (option: ServeOptions['perMessageDeflate']) =>
+    resolveOptions({ perMessageDeflate: option }).connection.perMessageDeflate ?? {}
+
+  test('has every setting with its default', () => {
+    const documented = Array.from(settings, ([name, [value]]) => `${name}: ${value.replaceAll(',', '')}`)
+    const defaults = Object.entries(resolved(true)).map(([name, value]) => `${name}: ${String(value)}`)
+    expect(documented.toSorted()).toEqual(defaults.toSorted())
+  })
+
+  test('has the ranges', () => {
+    const ranges = Array.from(settings, ([name, [, range]]) => ({ name, range: range.replaceAll(',', '') }))
+    const limited = ranges.filter(({ range }) => range !== '')
+    expect(limited).toHaveLength(6)
+    for (const { name, range } of limited) {
+      const [min, max] = range.split(' to ').map(Number)
+      for (const value of [min, max]) expect(resolved({ [name]: value })).toMatchObject({ [name]: value })
+      for (const value of [min - 1, max + 1]) expect(() => resolved({ [name]: value })).toThrow(name)
+    }
   })
 })
 

@@ -280,4 +280,23 @@ describe('compression', () => {
     transport.reset()
     expect(pinned()).toBe(0)
   })
+
+  it('a message that waits for its turn counts until then', async () => {
+    const messages: number[] = []
+    const { shard, pinned } = setUp(
+      { message: (_, data) => void messages.push(data.length) },
+      { perMessageDeflate, maxMemory: 64 * MIB },
+    )
+    const { transport } = shard.connect(undefined, AGREEMENT)
+    const settled = (32 + 32 + 7) * 1024
+    const one = compressed(deflateMessage(Buffer.alloc(700_000)), BINARY)
+    transport.feed(Buffer.concat([one, one, one, one]))
+    expect(messages.length).toBeLessThan(4)
+    // The one that waits, and what is held behind it.
+    expect(pinned()).toBeGreaterThan(settled + 600)
+    while (messages.length < 4) await turnEnd()
+    expect(pinned()).toBe(settled)
+    transport.reset()
+    expect(pinned()).toBe(0)
+  })
 })

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { type DeflateAgreement, negotiateDeflate } from '../../../src/handshake/deflate.js'
+import * as ws from 'ws'
+import {
+  checkDeflate,
+  type DeflateAgreement,
+  type DeflateOffer,
+  negotiateDeflate,
+  offerDeflate,
+} from '../../../src/handshake/deflate.js'
 import { parseExtensions, serializeExtensions } from '../../../src/handshake/extensions.js'
 
 const ANYTHING: DeflateAgreement = {
@@ -138,5 +145,85 @@ describe('what the server wants', () => {
 
   it('the response has no parameter that the client does not know (RFC 7692 7.1.2.2)', () => {
     expect(answer('permessage-deflate', { clientMaxWindowBits: 11 })).toBe('permessage-deflate | on on 15 15')
+  })
+})
+
+/** Not in @types/ws. */
+interface WsDeflate {
+  offer(): Record<string, unknown>
+  accept(configurations: Record<string, unknown>[]): Record<string, unknown>
+}
+const { extension, PerMessageDeflate } = ws as unknown as {
+  extension: {
+    parse(header: string): Record<string, Record<string, unknown>[]>
+    format(extensions: Record<string, Record<string, unknown>>): string
+  }
+  PerMessageDeflate: new (options: object) => WsDeflate
+}
+
+describe('ws, as the other end,', () => {
+  const NAME = 'permessage-deflate'
+  const FLAGS = [undefined, true]
+  const BITS = [undefined, 8, 11, 15]
+  const settings = FLAGS.flatMap(serverNoContextTakeover =>
+    FLAGS.flatMap(clientNoContextTakeover =>
+      BITS.flatMap(serverMaxWindowBits =>
+        BITS.map(clientMaxWindowBits =>
+          Object.fromEntries(
+            Object.entries({
+              serverNoContextTakeover,
+              clientNoContextTakeover,
+              serverMaxWindowBits,
+              clientMaxWindowBits,
+            }).filter(([, value]) => value !== undefined),
+          ),
+        ),
+      ),
+    ),
+  )
+  const facts = (params: Record<string, unknown>): DeflateAgreement => ({
+    serverNoContextTakeover: params.server_no_context_takeover === true,
+    clientNoContextTakeover: params.client_no_context_takeover === true,
+    serverMaxWindowBits: Number(params.server_max_window_bits ?? 15),
+    clientMaxWindowBits: Number(params.client_max_window_bits ?? 15),
+  })
+
+  it('understands what we offer, and we what it responds', () => {
+    let agreed = 0
+    for (const offer of settings as DeflateOffer[]) {
+      const header = serializeExtensions([offerDeflate(offer)])
+      for (const wishes of settings) {
+        let params: Record<string, unknown>
+        try {
+          params = new PerMessageDeflate({ ...wishes, isServer: true }).accept(extension.parse(header)[NAME])
+        } catch {
+          // It takes nothing less than it wants.
+          continue
+        }
+        const response = extension.format({ [NAME]: params })
+        expect(checkDeflate(parseExtensions(response) ?? [], offer), `${header}: ${response}`).toEqual(
+          facts(params),
+        )
+        agreed++
+      }
+    }
+    expect(agreed).toBeGreaterThan(1000)
+  })
+
+  it('offers what we understand, and accepts what we respond', () => {
+    for (const theirs of settings) {
+      const client = new PerMessageDeflate(theirs)
+      const header = extension.format({ [NAME]: client.offer() })
+      for (const wanted of settings) {
+        const result = negotiateDeflate(parseExtensions(header) ?? [], wanted)
+        if (result === undefined) throw new Error(`${header} was declined`)
+        const response = serializeExtensions([result.response])
+        const params = client.accept(extension.parse(response)[NAME])
+        // Without an answer it keeps to the window that it has offered.
+        const { clientMaxWindowBits, ...rest } = result.agreement
+        expect(facts(params)).toMatchObject(rest)
+        expect(facts(params).clientMaxWindowBits).toBeLessThanOrEqual(clientMaxWindowBits)
+      }
+    }
   })
 })
