@@ -75,7 +75,7 @@ describe('maxHandshakes', () => {
   }
 
   test('closes what comes beyond it as it comes, and tells so once a second', async () => {
-    await start({ maxHandshakes: 3 })
+    await start({ maxHandshakes: 3, handshakeTimeoutMs: 60_000 })
     const waiting = []
     for (let i = 0; i < 3; i++) waiting.push(await connect())
     await inProgress(3)
