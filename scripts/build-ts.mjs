@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
+// Of scripts/build-page.mjs.
+const page = join(dist, 'page')
 const buildInfo = join(root, 'build', 'tsconfig.build.tsbuildinfo')
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
 
@@ -21,6 +23,7 @@ if ([...outputs].some(path => !existsSync(path))) rmSync(buildInfo, { force: tru
 if (existsSync(dist)) {
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
+    if (entry.parentPath === page) continue
     if (!entry.isDirectory() && !entry.name.endsWith('.wasm') && !outputs.has(path)) rmSync(path)
   }
 }

@@ -76,6 +76,11 @@ export interface ShardContext {
   readonly index: number
   /** How many shards the server has. */
   readonly workers: number
+  /**
+   * 0, and one more for each reload. While the connections of an older generation end there are two shards of each
+   * index.
+   */
+  readonly generation: number
 }
 
 interface AppHooks<Data> {

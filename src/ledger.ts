@@ -39,7 +39,10 @@ export const Counter = {
   SEND_QUEUE: 16,
   /** Connections given to HTTP. */
   HTTP: 17,
-  /** Of the primary: ends that nobody asked for, starts after those, 1 while the shard is ready. */
+  /**
+   * Of the primary: ends that nobody asked for, starts after those, and 1 while the shard takes connections, 2 while it
+   * takes no more and has not ended.
+   */
   CRASHES: 18,
   RESTARTS: 19,
   READY: 20,
@@ -144,6 +147,9 @@ export const PrimaryCounter = {
   DENIED: 4,
   /** `maxMemory`, in bytes. */
   MEMORY_LIMIT: 12,
+  /** Reloads whose new shards took over, and those that failed. */
+  RELOADS: 24,
+  RELOADS_FAILED: 25,
 } as const
 
 /** What a server goes through. */
@@ -159,7 +165,7 @@ export const DENIALS = [
   'handoff',
 ] as const
 
-const PRIMARY_COUNTERS = 16
+const PRIMARY_COUNTERS = 32
 
 /** Shared memory for the counters of a primary. */
 export function createPrimaryCounters(): Float64Array<SharedArrayBuffer> {
@@ -170,7 +176,13 @@ export function createPrimaryCounters(): Float64Array<SharedArrayBuffer> {
 export interface Board {
   /** Of `PrimaryCounter`. */
   readonly primary: Float64Array<SharedArrayBuffer>
-  /** Of `Counter`, by shard. */
+  /** How many shards a generation has. */
+  readonly workers: number
+  /**
+   * Of `Counter`: of a row of `workers` shards, of the next row, and so on. Generations take turns with the rows, so
+   * that every thread sees them all from its start and no counter ever falls. Those of shard `i` are at `i`,
+   * `i + workers`, `i + 2 * workers`, ...
+   */
   readonly shards: readonly Float64Array<SharedArrayBuffer>[]
 }
 

@@ -40,12 +40,12 @@ const LEVELS: readonly LogLevel[] = ['silent', 'error', 'warn', 'info', 'debug']
 export type OccasionalWarning = (text: string, facts: LogFacts) => void
 
 /**
- * Has at most one warning a second logged, with how often there was cause for one since the last (`times`).
+ * Lets one warning a second through to `warn`, with how often there was cause for one since the last (`times`).
  *
  * @param clock milliseconds
  */
 export function createOccasionalWarning(
-  log: Log,
+  warn: OccasionalWarning,
   clock: () => number = () => performance.now(),
 ): OccasionalWarning {
   let nextMs = 0
@@ -55,7 +55,7 @@ export function createOccasionalWarning(
     const nowMs = clock()
     if (nowMs < nextMs) return
     nextMs = nowMs + 1000
-    log('warn', text, undefined, { ...facts, times })
+    warn(text, { ...facts, times })
     times = 0
   }
 }

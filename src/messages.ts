@@ -11,6 +11,8 @@ import type { TlsMaterial } from './tls-material.js'
 export interface ShardTask {
   index: number
   workers: number
+  /** How many reloads there were before. */
+  generation: number
   /** The shard's end of the channel; transferred with the task. */
   port: MessagePort
   /** The application module's URL; undefined for the built-in one. */
@@ -35,6 +37,18 @@ export interface ShardTask {
   metricsPath: string | undefined
 }
 
+/** How a shard ends its connections. */
+export interface Stop {
+  /** The close code. */
+  code: number
+  /** Milliseconds that they get after the last of them was told, then they are cut. */
+  timeoutMs: number
+  /** Milliseconds over which they are told. */
+  spreadMs: number
+  /** Who has come and not asked yet still gets an answer, and `code` after it; if not it is cut. */
+  gently: boolean
+}
+
 /** Primary to shard. `sentMs` is when it was accepted (`monotonicMs`). */
 export type ToShard =
   /** An accepted socket, transferred (Node >= 24.21, >= 26.6). */
@@ -43,11 +57,15 @@ export type ToShard =
   | { type: 'descriptors'; pairs: number[]; sentMs: number }
   /** New connections get these certificates. */
   | { type: 'tls'; tls: TlsMaterial }
+  /** No more will come: end when the last one has ended. */
+  | { type: 'drain' }
   /** Take no more; close all with `code` over `spreadMs`; `timeoutMs` after that cut what is left. */
-  | { type: 'stop'; code: number; timeoutMs: number; spreadMs: number }
+  | ({ type: 'stop' } & Stop)
 
 /** Shard to primary. */
 export type FromShard =
+  /** The thread has loaded the shard's own modules; now comes the application. */
+  | { type: 'begun' }
   /** The application is loaded and started, sockets are welcome. */
   | { type: 'ready' }
   /** The application could not be loaded or started. The task then ends. */

@@ -65,6 +65,11 @@ export interface PrimaryOptions {
    * second; `stopTimeoutMs` begins after it. 0 to 86,400,000, default 0: all at once.
    */
   closeSpreadMs: number
+  /**
+   * Milliseconds that the connections get to end by themselves whose shards were there before a `reload`; then they are
+   * closed with 1012, spread over `closeSpreadMs`. 0 to 86,400,000, default 60000.
+   */
+  reloadDrainMs: number
   /** Milliseconds a shard has to load and start the application. 1 to 86,400,000, default 30000. */
   startTimeoutMs: number
   /** What is written to stderr, or told to `logger`. Default `info`. */
@@ -203,6 +208,12 @@ export const OPTIONS = {
     0,
     DAY_MS,
     'milliseconds over which connections are closed when the server stops',
+  ),
+  reloadDrainMs: integer(
+    60_000,
+    0,
+    DAY_MS,
+    'milliseconds that connections get to end after a reload, then they are closed',
   ),
   startTimeoutMs: integer(30_000, 1, DAY_MS, 'milliseconds a shard has to start the application'),
   logLevel: choice('info', ['silent', 'error', 'warn', 'info', 'debug'], 'what is written to stderr'),
@@ -355,7 +366,7 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
   } = values as unknown as PrimaryOptions & ConnectionOptions
   if (tls !== undefined) checkTlsOptions(tls)
   const { maxConnections, maxConnectionsPerIp, maxHandshakes, maxHandshakeRatePerIp, ...others } = rest
-  const { stopTimeoutMs, closeSpreadMs, startTimeoutMs, ...more } = others
+  const { stopTimeoutMs, closeSpreadMs, reloadDrainMs, startTimeoutMs, ...more } = others
   const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
   const deflate = values.perMessageDeflate as boolean | Loose<DeflateOptions>
   return {
@@ -375,6 +386,7 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     maxHandshakeRatePerIp,
     stopTimeoutMs,
     closeSpreadMs,
+    reloadDrainMs,
     startTimeoutMs,
     logLevel,
     logFormat,

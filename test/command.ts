@@ -16,6 +16,8 @@ export interface Outcome {
 export interface CommandOptions {
   cwd?: string
   env?: NodeJS.ProcessEnv
+  /** Another one than this repository's. */
+  cli?: string
 }
 
 /** A running `shardws`. */
@@ -25,8 +27,8 @@ export class Command {
   readonly #process: ChildProcess
   readonly #output: Record<'stdout' | 'stderr', string> = { stdout: '', stderr: '' }
 
-  constructor(args: readonly string[], { cwd, env }: CommandOptions = {}) {
-    const child = spawn(process.execPath, [CLI, ...args], {
+  constructor(args: readonly string[], { cwd, env, cli = CLI }: CommandOptions = {}) {
+    const child = spawn(process.execPath, [cli, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
       ...(cwd !== undefined && { cwd }),

@@ -60,6 +60,9 @@ export function nginxStreamModule(): string | undefined {
 /** Path of the program that starts another as systemd does when the first client connects, undefined where there is none. */
 export const socketActivate = (): string | undefined => find('systemd-socket-activate')
 
+/** Path of the program that checks units of systemd, undefined where there is none. */
+export const systemdAnalyze = (): string | undefined => find('systemd-analyze')
+
 /** Path of Prometheus' tool that checks metrics, undefined where there is none. */
 export const promtool = (): string | undefined => find('promtool')
 

@@ -36,7 +36,7 @@ ${entry('--help, -h', 'this text')}
 ${entry('--version, -v', 'the version')}
 
 ${paragraph(
-  'SIGTERM and SIGINT stop the server: clients get close code 1001, and what has not ended after --stop-timeout-ms is cut. A second signal ends it at once. With TLS, SIGHUP has the files read again, for new connections.',
+  'SIGTERM and SIGINT stop the server: clients get close code 1001, and what has not ended after --stop-timeout-ms is cut. A second signal ends it at once. SIGHUP loads the application and the files of TLS again, for new connections.',
 )}
 `
 }

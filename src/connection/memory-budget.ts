@@ -33,7 +33,7 @@ export class MemoryBudget implements Budget {
     this.#counters = counters
     this.#shards = shards
     this.#limit = limit
-    this.#warn = createOccasionalWarning(log)
+    this.#warn = createOccasionalWarning((text, facts) => log('warn', text, undefined, facts))
   }
 
   /** Has `bytes` more, or less, of what has a bound of its own and is not asked for. */

@@ -28,6 +28,11 @@ export class OpeningRequest implements UpgradeRequest {
     this.protocols = protocols
   }
 
+  /** @internal All of it, one character per byte. */
+  get head(): string {
+    return this.#request.head
+  }
+
   get url(): string {
     return this.#request.url
   }

@@ -19,6 +19,7 @@ import { nameClient, takeRead } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
 import { RefusedResponse } from './refused-response.js'
 import type { Transport, TransportOwner } from './transport.js'
+import { tellWitness } from './witness.js'
 
 const Stage = {
   /** The PROXY header is coming in. */
@@ -300,6 +301,7 @@ export class Opening extends Timed implements TransportOwner {
     const transport = this.#transport as Transport
     this.#leave()
     const protocol = acceptance?.protocol ?? upgrade.protocol ?? ''
+    if (acceptance !== undefined) tellWitness(acceptance, request.head, response)
     const connection = new Connection(
       this.#environment,
       transport,

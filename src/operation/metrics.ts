@@ -14,20 +14,29 @@ import { Exposition } from './exposition.js'
 
 type Counters = Board['shards'][number]
 
-/** A family with one sample for each shard. */
+/** A family with one sample for each shard, of which there may be several generations. */
 interface ShardFamily {
   readonly name: string
   readonly type: 'counter' | 'gauge'
   readonly help: string
   readonly value: (counters: Counters) => number
+  readonly combine: (values: readonly number[]) => number
 }
+
+const add = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+const most = (values: readonly number[]): number => Math.max(...values)
 
 function counter(name: string, index: number, help: string): ShardFamily {
-  return { name, type: 'counter', help, value: counters => counters[index] }
+  return { name, type: 'counter', help, value: counters => counters[index], combine: add }
 }
 
-function gauge(name: string, value: (counters: Counters) => number, help: string): ShardFamily {
-  return { name, type: 'gauge', help, value }
+function gauge(
+  name: string,
+  value: (counters: Counters) => number,
+  help: string,
+  combine = add,
+): ShardFamily {
+  return { name, type: 'gauge', help, value, combine }
 }
 
 /** The end is read before the beginning, which may go on meanwhile: there are never fewer than none. */
@@ -39,7 +48,7 @@ function present(began: number, ended: number): (counters: Counters) => number {
 }
 
 const SHARD_FAMILIES: readonly ShardFamily[] = [
-  gauge('shardws_shard_ready', c => c[Counter.READY], 'Whether the shard takes connections.'),
+  gauge('shardws_shard_ready', c => (isReady(c) ? 1 : 0), 'Whether the shard takes connections.', most),
   counter('shardws_shard_crashes_total', Counter.CRASHES, 'Ends of the shard that nobody asked for.'),
   counter('shardws_shard_restarts_total', Counter.RESTARTS, 'Starts of the shard after such an end.'),
   gauge(
@@ -125,11 +134,13 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     'shardws_event_loop_delay_mean_seconds',
     c => c[Counter.LOOP_DELAY_MS] / 1000,
     'What the event loop of the shard was late by, mean of the last second.',
+    most,
   ),
   gauge(
     'shardws_event_loop_delay_max_seconds',
     c => c[Counter.LOOP_DELAY_MAX_MS] / 1000,
     'What the event loop of the shard was late by, most of the last second.',
+    most,
   ),
   gauge('shardws_heap_used_bytes', c => c[Counter.HEAP_USED], "Bytes in use of the shard's heap."),
   gauge('shardws_heap_size_bytes', c => c[Counter.HEAP_SIZE], "Bytes reserved for the shard's heap."),
@@ -139,7 +150,7 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
 /**
  * All metrics of a server in the text format of Prometheus. Any thread may ask: nobody is waited for.
  */
-export function renderMetrics({ primary, shards }: Board): string {
+export function renderMetrics({ primary, workers, shards }: Board): string {
   const text = new Exposition()
   text
     .begin('shardws_ready', 'gauge', 'Whether the server takes connections.')
@@ -167,9 +178,21 @@ export function renderMetrics({ primary, shards }: Board): string {
   text
     .begin('shardws_pinned_limit_bytes', 'gauge', 'Bytes that clients may make all shards hold.')
     .sample(primary[PrimaryCounter.MEMORY_LIMIT])
-  for (const { name, type, help, value } of SHARD_FAMILIES) {
+    .begin('shardws_reloads_total', 'counter', 'Reloads, by whether the new shards started.')
+    .sample(primary[PrimaryCounter.RELOADS], { result: 'done' })
+    .sample(primary[PrimaryCounter.RELOADS_FAILED], { result: 'failed' })
+  const draining = shards.filter(counters => counters[Counter.READY] === 2)
+  text
+    .begin('shardws_draining_shards', 'gauge', 'Shards that take no more connections and have not ended.')
+    .sample(draining.length)
+    .begin('shardws_draining_sockets', 'gauge', 'TCP connections that they hold.')
+    .sample(add(draining.map(present(Counter.ADOPTED, Counter.ENDED))))
+  for (const { name, type, help, value, combine } of SHARD_FAMILIES) {
     text.begin(name, type, help)
-    for (const [shard, counters] of shards.entries()) text.sample(value(counters), { shard })
+    for (let shard = 0; shard < workers; shard++) {
+      const generations = shards.filter((_, place) => place % workers === shard)
+      text.sample(combine(generations.map(value)), { shard })
+    }
   }
   text.begin('shardws_handshakes_refused_total', 'counter', 'Opening requests refused.')
   for (const [index, reason] of REFUSAL_REASONS.entries()) {
@@ -214,11 +237,15 @@ export function renderMetrics({ primary, shards }: Board): string {
 
 /** Whether a shard takes connections. */
 export function anyReady(shards: Board['shards']): boolean {
-  return shards.some(counters => counters[Counter.READY] === 1)
+  return shards.some(isReady)
+}
+
+function isReady(counters: Counters): boolean {
+  return counters[Counter.READY] === 1
 }
 
 function sum(shards: Board['shards'], index: number): number {
-  return shards.reduce((total, counters) => total + counters[index], 0)
+  return add(shards.map(counters => counters[index]))
 }
 
 function histogram(text: Exposition, shards: Board['shards'], { first, bounds }: HistogramCells): void {

@@ -15,7 +15,7 @@ export class Admission {
   readonly #clients: ClientCounts | undefined
   /** Numbers given back. */
   readonly #free: number[] = []
-  /** By number: the shard that holds it, or NOBODY. */
+  /** By number: the shard that holds it (the place of its slot), or NOBODY. */
   readonly #holder: number[] = []
   /** By number: its client's key. Empty when there is no limit by client. */
   readonly #keys: string[] = []

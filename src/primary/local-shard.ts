@@ -1,6 +1,7 @@
 import { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
 import type { LogSink } from '../log.js'
+import type { Stop } from '../messages.js'
 import { CloseCode } from '../rfc6455.js'
 import { type RunningShard, startShard } from '../shard/shard.js'
 import { closeHandle, type TcpHandle } from '../tcp-handle.js'
@@ -71,14 +72,19 @@ class LocalShard implements ShardProcess {
     else this.#shard.reloadTls(tls)
   }
 
-  stop(code: number, timeoutMs: number, spreadMs: number): void {
+  drain(): void {
     this.#stopping = true
-    void this.#stop(code, timeoutMs, spreadMs)
+    void this.#awaitEnd(this.#shard?.drain())
+  }
+
+  stop({ code, timeoutMs, spreadMs, gently }: Stop): void {
+    this.#stopping = true
+    void this.#awaitEnd(this.#shard?.stop(code, timeoutMs, spreadMs, gently))
   }
 
   /** Of a thread's own code nothing can be cut short: what goes on in it goes on. */
   kill(): void {
-    if (!this.#stopping) this.stop(CloseCode.GOING_AWAY, 0, 0)
+    if (!this.#stopping) this.stop({ code: CloseCode.GOING_AWAY, timeoutMs: 0, spreadMs: 0, gently: false })
     this.#end(new ShardError('ERR_SHARD_KILLED', `shard ${this.#index} was terminated`))
   }
 
@@ -92,9 +98,9 @@ class LocalShard implements ShardProcess {
     }
   }
 
-  async #stop(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
+  async #awaitEnd(ending: Promise<void> | undefined): Promise<void> {
     try {
-      await this.#shard?.stop(code, timeoutMs, spreadMs)
+      await ending
       this.#end(undefined)
     } catch (error) {
       this.#fail('ERR_SHARD_CRASHED', 'the application failed to stop in', error)

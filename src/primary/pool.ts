@@ -35,7 +35,7 @@ const PLACING_LIMIT_MS = 5000
 const YOUNG_GENERATION_MB = 32
 
 /**
- * The threads of the shards, and the only place that knows Piscina. Every shard is one task that does not end by
+ * The threads of a generation of shards, and the only place that knows Piscina. Every shard is one task that does not end by
  * itself on a thread of its own; a thread runs one task in its life, so that a shard which is started anew finds no
  * modules, timers or globals of the one before.
  */
@@ -51,6 +51,7 @@ export class ShardPool {
   /** Called when no thread is to be expected of a pool: the tasks that wait for one give up. */
   readonly #waiting = new Set<() => void>()
   #closing = false
+  #closed: Promise<void> | undefined
 
   /** @param filename the module whose default export is the task */
   constructor(filename: string, threads: number, resourceLimits: ResourceLimits | undefined) {
@@ -73,12 +74,12 @@ export class ShardPool {
     this.#closing = true
   }
 
-  /** Ends all threads. Every run must have ended or have been killed. */
-  async close(): Promise<void> {
+  /** Ends all threads. Every run must have ended or have been killed. A second call gives the promise of the first. */
+  close(): Promise<void> {
     this.beginClose()
     // A thread that ends after destroy() would make Piscina start another.
-    await Promise.all(this.#runs)
-    await this.#shared.destroy()
+    this.#closed ??= Promise.all(this.#runs).then(() => this.#shared.destroy())
+    return this.#closed
   }
 
   #create(threads: number): Piscina {

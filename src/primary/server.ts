@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto'
-import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +7,7 @@ import { ClientCounts } from '../client-counts.js'
 import { clientKey } from '../client-key.js'
 import { ClientRates } from '../client-rates.js'
 import { compileCodec } from '../codec/module.js'
-import { OptionError, type ShardError } from '../errors.js'
+import { OptionError, type ShardError, StateError } from '../errors.js'
 import {
   type Board,
   count,
@@ -19,28 +18,25 @@ import {
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
-import {
-  createLog,
-  createLoggerSink,
-  createOccasionalWarning,
-  createSink,
-  type Log,
-  type LogSink,
-  type OccasionalWarning,
-} from '../log.js'
+import { createOccasionalWarning, type OccasionalWarning } from '../log.js'
 import { monotonicMs } from '../monotonic.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
+import type { TlsMaterial } from '../tls-material.js'
 import { checkTlsOptions, type TlsOptions } from '../tls-options.js'
+import { readVersion } from '../version.js'
 import type { Admin } from './admin.js'
 import { Admission, type Denial } from './admission.js'
 import { type Balancer, createBalancer } from './balance.js'
+import { Generations, ROWS } from './generations.js'
 import { findHandoff, type HandoffWay, passesUnix } from './handoff.js'
 import { listen } from './listen.js'
+import { Reporter } from './reporter.js'
 import type { ShardLauncher } from './shard-process.js'
 import { ShardSlot, type ShardStats, type Traffic } from './shard-slot.js'
-import { BACKOFF, type Backoff, Supervisor } from './supervisor.js'
+import { combineStats, sumTraffic } from './stats.js'
+import { BACKOFF, type Backoff } from './supervisor.js'
 import { type CommonTask, ThreadLauncher } from './thread-shard.js'
 import { hasFiles, readTls } from './tls-reader.js'
 
@@ -64,8 +60,19 @@ export interface ServerStats {
   acceptErrors: number
   /** Connections that count for `maxConnections` now. */
   admitted: number
+  /** Reloads whose shards took over. */
+  reloads: number
+  /** What is left of the shards before them; counted in `total` and `shards`, too. */
+  draining: DrainingStats
   total: Traffic
   shards: ShardStats[]
+}
+
+export interface DrainingStats {
+  /** Shards that take no more connections. */
+  shards: number
+  /** Sockets that they have. */
+  sockets: number
 }
 
 export interface CloseOptions {
@@ -79,10 +86,12 @@ export interface CloseOptions {
 
 export interface ServerEvents {
   /**
-   * A shard failed; its connections are lost, and another is started in its place. If nobody listens, the error is
-   * written to stderr. A `logger`, or JSON, gets it in any case.
+   * A shard failed; its connections are lost, and another is started in its place (unless it was there for connections
+   * from before a reload). If nobody listens, the error is written to stderr. A `logger`, or JSON, gets it in any case.
    */
   shardError: [error: ShardError, index: number]
+  /** New shards take the connections; `generation` is what they have as `ShardContext.generation`. */
+  reload: [generation: number]
   /** `close` is done. */
   close: []
 }
@@ -98,67 +107,50 @@ export interface ServerParts {
   backoff?: Backoff
 }
 
-/** For tracing tools, in the main thread: `{ error, index }`. */
-const CRASH = channel('shardws:shard:crash')
-
 const WORKER_FILE = fileURLToPath(new URL('../shard/worker.js', import.meta.url))
-
-const TRAFFIC: readonly (keyof Traffic)[] = [
-  'sockets',
-  'handshakes',
-  'socketsTotal',
-  'connections',
-  'connectionsTotal',
-  'handshakesRefused',
-  'httpRequestsRefused',
-  'tlsHandshakesFailed',
-  'messagesIn',
-  'messagesOut',
-  'bytesIn',
-  'bytesOut',
-  'pinnedBytes',
-  'memoryRefused',
-  'rateLimited',
-  'messagesDropped',
-  'pongsSkipped',
-]
 
 /** A running server: accepts connections and hands each to a shard. Made by `serve`. */
 export class Server extends EventEmitter<ServerEvents> {
   readonly #options: ResolvedOptions
+  readonly #generations: Generations
+  /** All slots, in rows. */
   readonly #slots: readonly ShardSlot[]
-  readonly #launcher: ShardLauncher
-  readonly #supervisor: Supervisor
+  readonly #workers: number
   readonly #admission: Admission
   readonly #balance: Balancer
   readonly #needsKey: boolean
   readonly #trusted: AddressSet
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
-  readonly #log: Log
   readonly #warn: OccasionalWarning
   readonly #rates: ClientRates | undefined
+  readonly #reporter: Reporter
+  /** Of this package, when the server was started. */
+  readonly #version = readVersion()
   /** What `reloadTls` reads again. */
   #tls: TlsOptions | undefined
+  /** What was read. */
+  #material: TlsMaterial | undefined
   #listener: NetServer | undefined
   #address: AddressInfo | undefined
   #closed: Promise<void> | undefined
 
   private constructor(
     options: ResolvedOptions,
-    launcher: ShardLauncher,
+    createLauncher: (task: CommonTask) => ShardLauncher,
+    task: Omit<CommonTask, 'generation'>,
     ledgers: readonly Ledger[],
     board: Board,
     admin: Admin | undefined,
-    log: Log,
+    reporter: Reporter,
     backoff: Backoff,
     clients: ClientCounts | undefined,
     rates: ClientRates | undefined,
   ) {
     super()
     this.#options = options
-    this.#launcher = launcher
     this.#tls = options.tls
+    this.#material = task.tls
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp, clients)
     this.#balance = createBalancer(options.balance)
     this.#trusted = new AddressSet(options.connection.trustProxy)
@@ -167,17 +159,42 @@ export class Server extends EventEmitter<ServerEvents> {
       options.maxConnectionsPerIp > 0 || rates !== undefined || options.balance === 'client-address'
     this.#counters = board.primary
     this.#admin = admin
-    this.#log = log
-    this.#warn = createOccasionalWarning(log)
-    this.#slots = ledgers.map((ledger, index) => new ShardSlot(index, this.#admission, ledger))
-    this.#supervisor = new Supervisor({
-      slots: this.#slots,
-      launcher,
-      startTimeoutMs: options.startTimeoutMs,
+    this.#reporter = reporter
+    this.#warn = createOccasionalWarning((text, facts) => reporter.warn(text, facts))
+    const { workers } = board
+    this.#workers = workers
+    this.#slots = ledgers.map(
+      (ledger, place) => new ShardSlot(place % workers, place, this.#admission, ledger),
+    )
+    const rows = Array.from({ length: ledgers.length / workers }, (_, row) =>
+      this.#slots.slice(row * workers, (row + 1) * workers),
+    )
+    const { startTimeoutMs, stopTimeoutMs, closeSpreadMs, reloadDrainMs } = options
+    this.#generations = new Generations({
+      rows,
+      createLauncher: generation => createLauncher({ ...task, tls: this.#material, generation }),
+      startTimeoutMs,
+      stopTimeoutMs,
       backoff,
-      onReplaced: shard =>
-        this.#log('info', `shard ${shard} is ready again`, undefined, { event: 'shard.ready', shard }),
-      onFailure: (error, index) => this.#report(error, index),
+      drainMs: reloadDrainMs,
+      spreadMs: closeSpreadMs,
+      onReplaced: shard => reporter.inform(`shard ${shard} is ready again`, { event: 'shard.ready', shard }),
+      onFailure: (error, index, isReplaced) => {
+        const isHeard = this.listenerCount('shardError') > 0
+        reporter.crashed(error, index, isReplaced, isHeard)
+        if (isHeard) this.emit('shardError', error, index)
+      },
+      onReload: generation => {
+        count(board.primary, PrimaryCounter.RELOADS)
+        reporter.reloaded(generation)
+        this.emit('reload', generation)
+      },
+      onReloadFailure: error => this.#reloadFailed(error),
+      onDrained: generation =>
+        reporter.inform(`the shards of generation ${generation} have ended`, {
+          event: 'reload.drained',
+          generation,
+        }),
     })
   }
 
@@ -186,17 +203,21 @@ export class Server extends EventEmitter<ServerEvents> {
     const tls = options.tls && readTls(options.tls)
     const openLine = await findHandoff(parts.handoff)
     const workers = openLine === undefined ? 1 : options.workers
-    const clients = createClientCounts(options, workers)
+    const places = openLine === undefined ? 1 : workers * ROWS
+    const clients = createClientCounts(options, places)
     const rates = createClientRates(options)
-    const ledgers = Array.from({ length: workers }, () => new Ledger())
-    const board: Board = { primary: createPrimaryCounters(), shards: ledgers.map(({ counters }) => counters) }
+    const ledgers = Array.from({ length: places }, () => new Ledger())
+    const board: Board = {
+      primary: createPrimaryCounters(),
+      workers,
+      shards: ledgers.map(({ counters }) => counters),
+    }
     board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
     board.primary[PrimaryCounter.MEMORY_LIMIT] = options.connection.maxMemory
     const admin = await openAdmin(options, board)
-    const sink =
-      options.logger === undefined ? createSink(options.logFormat) : createLoggerSink(options.logger)
-    const log = createServerLog(options, sink)
-    const task: CommonTask = {
+    const reporter = new Reporter(options)
+    const { sink } = reporter
+    const task: Omit<CommonTask, 'generation'> = {
       workers,
       app: options.app,
       options: options.connection,
@@ -209,33 +230,30 @@ export class Server extends EventEmitter<ServerEvents> {
       logTo: options.logger === undefined ? options.logFormat : 'logger',
       codecModule: compileCodec(),
     }
-    let launcher: ShardLauncher
+    let createLauncher: (task: CommonTask) => ShardLauncher
     if (openLine === undefined) {
       const { LocalLauncher } = await import('./local-shard.js')
-      launcher = new LocalLauncher(task, sink)
-      warnOfLocalShard(log, parts.handoff ?? process.env.SHARDWS_HANDOFF)
+      createLauncher = common => new LocalLauncher(common, sink)
+      warnOfLocalShard(reporter, parts.handoff ?? process.env.SHARDWS_HANDOFF)
     } else {
-      launcher = new ThreadLauncher(
-        parts.workerFile ?? WORKER_FILE,
-        task,
-        openLine,
-        options.resourceLimits,
-        sink,
-      )
+      const { workerFile = WORKER_FILE } = parts
+      const { resourceLimits } = options
+      createLauncher = common => new ThreadLauncher(workerFile, common, openLine, resourceLimits, sink)
     }
     const server = new Server(
       options,
-      launcher,
+      createLauncher,
+      task,
       ledgers,
       board,
       admin,
-      log,
+      reporter,
       parts.backoff ?? BACKOFF,
       clients,
       rates,
     )
     try {
-      await server.#supervisor.start()
+      await server.#generations.start()
     } catch (error) {
       admin?.close()
       throw error
@@ -266,10 +284,14 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** What has happened so far. Cheap enough to be asked every second. */
   stats(): ServerStats {
-    const shards = this.#slots.map(slot => slot.stats())
-    const total = Object.fromEntries(
-      TRAFFIC.map(name => [name, shards.reduce((sum, shard) => sum + shard[name], 0)]),
-    ) as unknown as Traffic
+    const all = this.#slots.map(slot => slot.stats())
+    const shards = this.#generations.slots.map(slot =>
+      combineStats(
+        slot.stats(),
+        all.filter(({ index }) => index === slot.index),
+      ),
+    )
+    const draining = this.#generations.oldSlots.filter(slot => slot.process !== undefined)
     return {
       accepted: this.#counters[PrimaryCounter.ACCEPTED],
       refused: Object.fromEntries(
@@ -277,7 +299,12 @@ export class Server extends EventEmitter<ServerEvents> {
       ) as unknown as RefusedStats,
       acceptErrors: this.#counters[PrimaryCounter.ACCEPT_ERRORS],
       admitted: this.#admission.held,
-      total,
+      reloads: this.#counters[PrimaryCounter.RELOADS],
+      draining: {
+        shards: draining.length,
+        sockets: draining.reduce((sum, slot) => sum + slot.stats().sockets, 0),
+      },
+      total: sumTraffic(shards),
       shards,
     }
   }
@@ -301,8 +328,35 @@ export class Server extends EventEmitter<ServerEvents> {
     const options = tls ?? this.#tls
     const material = readTls(options)
     this.#tls = options
-    this.#launcher.reloadTls(material)
-    for (const slot of this.#slots) slot.process?.reloadTls(material)
+    this.#material = material
+    this.#generations.reloadTls(material)
+  }
+
+  /**
+   * Reads the files of the option `tls` again, if it names any, then starts new shards, which import the application
+   * anew with all its modules, and sends the connections to them once all are ready. The shards from before keep
+   * theirs: each ends with its last connection; what is left after `reloadDrainMs` is closed with 1012 (service
+   * restart) over `closeSpreadMs`, and cut after `stopTimeoutMs`.
+   *
+   * Resolves when the new shards take the connections. A call while another reload is at it begins after that one.
+   *
+   * @throws ShardError (`ERR_SHARD_APP`, `ERR_SHARD_START_TIMEOUT`, ...) when the application does not load or start in
+   *   all of the new shards: they have ended then, and the old ones go on
+   * @throws OptionError (`ERR_TLS`) when the certificates can't be used; nothing has changed then
+   * @throws StateError (`ERR_RELOAD`) when the server closes; where the one shard runs in the main thread, whose modules
+   *   can't be loaded again (the certificates are read all the same); when another version of this package has been
+   *   installed; when threads of earlier reloads can't be ended
+   */
+  async reload(): Promise<void> {
+    try {
+      if (this.#closed !== undefined) throw new StateError('ERR_RELOAD', 'the server closes')
+      if (this.#tls !== undefined && hasFiles(this.#tls)) this.reloadTls()
+      this.#checkReloadable()
+    } catch (error) {
+      this.#reloadFailed(error)
+      throw error
+    }
+    await this.#generations.reload()
   }
 
   /**
@@ -325,12 +379,12 @@ export class Server extends EventEmitter<ServerEvents> {
 
   async #close(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
     this.#counters[PrimaryCounter.PHASE] = Phase.STOPPING
-    this.#log('info', 'the server stops', undefined, { event: 'server.stopping', code })
+    this.#reporter.inform('the server stops', { event: 'server.stopping', code })
     // Accepted sockets are the shards', so that closing the listener does not wait for them.
     this.#listener?.close()
-    await this.#supervisor.stop(code, timeoutMs, spreadMs)
+    await this.#generations.stop({ code, timeoutMs, spreadMs, gently: false })
     this.#admin?.close()
-    this.#log('info', 'the server has stopped', undefined, { event: 'server.stopped' })
+    this.#reporter.inform('the server has stopped', { event: 'server.stopped' })
     this.emit('close')
   }
 
@@ -357,18 +411,23 @@ export class Server extends EventEmitter<ServerEvents> {
   #announce({ address, port, family }: AddressInfo): void {
     this.#counters[PrimaryCounter.PHASE] = Phase.SERVING
     const place = family === 'Unix' ? address || 'a Unix domain socket' : `${address} port ${port}`
-    this.#log('info', `listening on ${place}`, undefined, {
+    this.#reporter.inform(`listening on ${place}`, {
       event: 'server.listening',
       address,
       port,
-      shards: this.#slots.length,
+      shards: this.#workers,
     })
   }
 
   #accept(handle: TcpHandle): void {
     count(this.#counters, PrimaryCounter.ACCEPTED)
+    const { slots, oldSlots } = this.#generations
     let handshakes = 0
-    for (const slot of this.#slots) {
+    for (const slot of slots) {
+      slot.takeReleased()
+      handshakes += slot.handshakes
+    }
+    for (const slot of oldSlots) {
       slot.takeReleased()
       handshakes += slot.handshakes
     }
@@ -393,7 +452,7 @@ export class Server extends EventEmitter<ServerEvents> {
       closeHandle(handle)
       return
     }
-    const slot = this.#slots[this.#balance(this.#slots, key)]
+    const slot = slots[this.#balance(slots, key)]
     if (slot === undefined) {
       this.#refuse('noShard')
       closeHandle(handle)
@@ -413,16 +472,25 @@ export class Server extends EventEmitter<ServerEvents> {
     count(this.#counters, PrimaryCounter.DENIED + DENIALS.indexOf(reason))
   }
 
-  #report(error: ShardError, index: number): void {
-    if (CRASH.hasSubscribers) CRASH.publish({ error, index })
-    const isHeard = this.listenerCount('shardError') > 0
-    // On a terminal whoever listens says it as well.
-    if (!isHeard || !isForTerminal(this.#options)) {
-      const sequel = this.#closed === undefined ? '; another takes its place' : ''
-      const facts = { event: 'shard.crashed', shard: index, fault: error.code }
-      this.#log('error', `${error.message}${sequel}`, error.cause, facts)
+  #checkReloadable(): void {
+    if (this.#slots.length === this.#workers) {
+      throw new StateError(
+        'ERR_RELOAD',
+        'the application can not be loaded again, since its one shard runs in the main thread: restart the process',
+      )
     }
-    if (isHeard) this.emit('shardError', error, index)
+    const version = readVersion()
+    if (version !== this.#version) {
+      throw new StateError(
+        'ERR_RELOAD',
+        `shardws ${version} has been installed over the ${this.#version} that runs: restart the process`,
+      )
+    }
+  }
+
+  #reloadFailed(error: unknown): void {
+    count(this.#counters, PrimaryCounter.RELOADS_FAILED)
+    this.#reporter.reloadFailed(error)
   }
 }
 
@@ -442,24 +510,11 @@ async function openAdmin(
   return Admin.listen(adminPort, adminHost, board)
 }
 
-/** Text is for people, who see from the command when it listens and stops. */
-function isForTerminal({ logger, logFormat }: ResolvedOptions): boolean {
-  return logger === undefined && logFormat === 'text'
-}
-
-function createServerLog(options: ResolvedOptions, sink: LogSink): Log {
-  const log = createLog(options.logLevel, {}, sink)
-  if (!isForTerminal(options)) return log
-  return (level, text, error, facts) => {
-    if (level !== 'info') log(level, text, error, facts && { ...facts, shard: undefined })
-  }
-}
-
 /** Only where proxies bring clients that the primary does not see. */
-function createClientCounts(options: ResolvedOptions, workers: number): ClientCounts | undefined {
+function createClientCounts(options: ResolvedOptions, shards: number): ClientCounts | undefined {
   const { connection, maxConnections, maxConnectionsPerIp } = options
   if (maxConnectionsPerIp === 0 || connection.trustProxy.length === 0) return undefined
-  const capacity = Math.min(maxConnections, workers * MAX_CONNECTIONS_PER_SHARD)
+  const capacity = Math.min(maxConnections, shards * MAX_CONNECTIONS_PER_SHARD)
   return ClientCounts.create(maxConnectionsPerIp, capacity, randomInt(2 ** 31))
 }
 
@@ -482,12 +537,12 @@ function noWayForUnix(): OptionError {
 
 let warned = false
 
-function warnOfLocalShard(log: Log, asked: string | undefined): void {
+function warnOfLocalShard(reporter: Reporter, asked: string | undefined): void {
   if (warned) return
   warned = true
   const why =
     asked === 'local'
       ? 'SHARDWS_HANDOFF is local'
       : 'this platform cannot hand sockets to threads (it needs Node 24.21, or koffi)'
-  log('warn', `${why}: one shard runs in the main thread`, undefined, { event: 'handoff.missing' })
+  reporter.warn(`${why}: one shard runs in the main thread`, { event: 'handoff.missing' })
 }

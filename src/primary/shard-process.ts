@@ -1,5 +1,6 @@
 import type { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
+import type { Stop } from '../messages.js'
 import type { TcpHandle } from '../tcp-handle.js'
 import type { TlsMaterial } from '../tls-material.js'
 
@@ -16,16 +17,18 @@ export interface ShardProcess {
   send(handle: TcpHandle, admission: number): boolean
   /** Has connections that come from now on begin with other certificates. */
   reloadTls(tls: TlsMaterial): void
+  /** Nothing is sent to it any more: asks it to serve what it has, and to end when its last connection has. */
+  drain(): void
   /**
-   * Asks it to close its connections with `code`, spread over `spreadMs`, to cut what is left `timeoutMs` after that,
-   * and to end.
+   * Asks it to close its connections, to cut what is left when the time is over, and to end. May be asked again, in
+   * more of a hurry.
    */
-  stop(code: number, timeoutMs: number, spreadMs: number): void
+  stop(stop: Stop): void
   /** Ends it at once. */
   kill(): void
 }
 
-/** Starts shards, each time with the ledger of a new life. */
+/** Starts the shards of a generation, each time with the ledger of a new life. */
 export interface ShardLauncher {
   launch(index: number, ledger: Ledger): ShardProcess
   /** Shards that are launched from now on begin with these certificates. */

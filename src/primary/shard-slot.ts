@@ -9,7 +9,7 @@ import type { ShardProcess } from './shard-process.js'
  * - `starting`: its application is being loaded;
  * - `ready`: it takes connections;
  * - `waiting`: it failed, and is started again in a while;
- * - `stopping`: it closes its connections;
+ * - `stopping`: it takes no more connections, and ends with the last of them;
  * - `stopped`
  */
 export type ShardState = 'starting' | 'ready' | 'waiting' | 'stopping' | 'stopped'
@@ -73,9 +73,20 @@ const GAUGES = [
   Counter.ZLIB_STREAMS,
 ]
 
-/** The place of one shard, which lives on when the shard itself is replaced, as its counters do. */
+/** What `Counter.READY` is. */
+const READY_VALUES: Record<ShardState, number> = {
+  starting: 0,
+  ready: 1,
+  waiting: 0,
+  stopping: 2,
+  stopped: 0,
+}
+
+/** The place of one shard, which lives on when the shard itself is replaced or reloaded, as its counters do. */
 export class ShardSlot implements Candidate {
   readonly index: number
+  /** Among all slots of the server, by which `Admission` knows it: several have the same index. */
+  readonly #place: number
   connections = 0
   readonly #admission: Admission
   readonly #ledger: Ledger
@@ -84,8 +95,9 @@ export class ShardSlot implements Candidate {
   /** Connections ever handed over: those beyond `Counter.ADOPTED` are on their way. */
   #handedOver: number
 
-  constructor(index: number, admission: Admission, ledger: Ledger) {
+  constructor(index: number, place: number, admission: Admission, ledger: Ledger) {
     this.index = index
+    this.#place = place
     this.#admission = admission
     this.#ledger = ledger
     this.#handedOver = ledger.counters[Counter.ADOPTED]
@@ -101,7 +113,7 @@ export class ShardSlot implements Candidate {
 
   set state(state: ShardState) {
     this.#state = state
-    this.#ledger.counters[Counter.READY] = state === 'ready' ? 1 : 0
+    this.#ledger.counters[Counter.READY] = READY_VALUES[state]
   }
 
   get takes(): boolean {
@@ -124,7 +136,7 @@ export class ShardSlot implements Candidate {
   /** The life is over: what was admitted to it has ended. */
   end(): void {
     this.takeReleased()
-    this.#admission.releaseAll(this.index)
+    this.#admission.releaseAll(this.#place)
     this.connections = 0
     this.#process = undefined
 
@@ -150,7 +162,7 @@ export class ShardSlot implements Candidate {
 
   /** Hands over a connection. See `HandoffLine.send`. */
   handOver(handle: TcpHandle, key: string): boolean {
-    const admission = this.#admission.admit(key, this.index)
+    const admission = this.#admission.admit(key, this.#place)
     this.connections++
     this.#handedOver++
     if (this.#process?.send(handle, admission)) return true
@@ -198,7 +210,7 @@ export class ShardSlot implements Candidate {
   }
 
   #release(admission: number): void {
-    if (this.#admission.release(admission, this.index)) this.connections--
+    if (this.#admission.release(admission, this.#place)) this.connections--
   }
 
   #count(counter: number): number {

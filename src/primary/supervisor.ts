@@ -1,6 +1,9 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ShardError } from '../errors.js'
+import type { Stop } from '../messages.js'
+import { CloseCode } from '../rfc6455.js'
+import type { TlsMaterial } from '../tls-material.js'
 import type { ShardLauncher } from './shard-process.js'
 import type { ShardSlot } from './shard-slot.js'
 
@@ -23,15 +26,18 @@ export interface SupervisorOptions {
   launcher: ShardLauncher
   /** Milliseconds from the start of a shard until it must be ready. */
   startTimeoutMs: number
+  /** Milliseconds that shards get to end which had started when another did not. */
+  stopTimeoutMs: number
   backoff: Backoff
   /** A shard that was replaced is ready. */
   onReplaced: (index: number) => void
-  /** A shard failed after start-up. It is replaced, whatever is done about it. */
-  onFailure: (error: ShardError, index: number) => void
+  /** A shard failed after start-up. It is replaced, whatever is done about it, unless all of them are to end. */
+  onFailure: (error: ShardError, index: number, isReplaced: boolean) => void
 }
 
 /**
- * Keeps every slot filled with a running shard: at start-up all or none, later each again and again, for ever.
+ * Keeps every slot of a generation filled with a running shard: at start-up all or none, later each again and again,
+ * until they are to end.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions
@@ -40,7 +46,10 @@ export class Supervisor {
   readonly #waits = new Set<NodeJS.Timeout>()
   /** Settles the promise of `start`; undefined before and after. */
   #starting: { ready: (slot: ShardSlot) => void; failed: (error: ShardError) => void } | undefined
-  #stopping = false
+  /** No shard is replaced any more. */
+  #ending = false
+  /** Ends the patience of `drain`. */
+  #hurry: () => void = () => {}
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -53,7 +62,7 @@ export class Supervisor {
    * @throws ShardError when one of them fails; all have ended then
    */
   async start(): Promise<void> {
-    const { slots } = this.#options
+    const { slots, stopTimeoutMs } = this.#options
     try {
       await new Promise<void>((resolve, reject) => {
         const missing = new Set(slots)
@@ -67,43 +76,81 @@ export class Supervisor {
         for (const slot of slots) this.#begin(slot)
       })
     } catch (error) {
-      await this.#end()
+      const { GOING_AWAY } = CloseCode
+      await this.stop({ code: GOING_AWAY, timeoutMs: stopTimeoutMs, spreadMs: 0, gently: false })
       throw error
     } finally {
       this.#starting = undefined
     }
   }
 
+  /** Has connections that come from now on begin with other certificates. */
+  reloadTls(tls: TlsMaterial): void {
+    this.#options.launcher.reloadTls(tls)
+    for (const slot of this.#options.slots) slot.process?.reloadTls(tls)
+  }
+
   /**
-   * Asks all shards to close their connections with `code`, spread over `spreadMs`, and resolves when all have ended, at
-   * the latest a moment after `spreadMs` and `timeoutMs`.
+   * Lets the connections that are there end by themselves, for `limitMs` or until `hurry` is called; then goes on as
+   * `stop`. A shard whose last connection has ended ends at once. Nothing must be handed over any more.
    */
-  async stop(code: number, timeoutMs: number, spreadMs: number): Promise<void> {
-    this.#stopping = true
-    this.#options.launcher.beginClose()
+  async drain(limitMs: number, stop: Stop): Promise<void> {
+    this.#retire()
     const endings: Promise<unknown>[] = []
     for (const slot of this.#options.slots) {
       if (slot.process === undefined) continue
       endings.push(slot.process.ended)
-      if (slot.state === 'ready') slot.process.stop(code, timeoutMs, spreadMs)
+      if (slot.state === 'ready') slot.process.drain()
       else slot.process.kill()
       slot.state = 'stopping'
     }
-    await within(spreadMs + timeoutMs + GRACE_MS, Promise.all(endings))
+    const hurried = new Promise<void>(resolve => {
+      this.#hurry = resolve
+    })
+    await within(limitMs, Promise.race([Promise.all(endings), hurried]))
+    await this.stop(stop)
+  }
+
+  /** Whoever drains is patient no more. */
+  hurry(): void {
+    this.#hurry()
+  }
+
+  /**
+   * Asks all shards to close their connections, and resolves when all have ended, at the latest a moment after
+   * `spreadMs` and `timeoutMs`. May be called again, in more of a hurry.
+   */
+  async stop(stop: Stop): Promise<void> {
+    this.#retire()
+    this.#options.launcher.beginClose()
+    const endings: Promise<unknown>[] = []
+    for (const slot of this.#options.slots) {
+      const { process } = slot
+      if (process === undefined) continue
+      endings.push(process.ended)
+      // One that starts hears of it when it has started, if that takes but a moment: it need not be cut then.
+      process.stop(stop)
+      if (slot.state === 'starting') setTimeout(() => process.kill(), GRACE_MS).unref()
+      slot.state = 'stopping'
+    }
+    await within(stop.spreadMs + stop.timeoutMs + GRACE_MS, Promise.all(endings))
     await this.#end()
   }
 
   /** Terminates what is left. A thread that is inside a blocking system call is not waited for. */
   async #end(): Promise<void> {
     const { slots, launcher } = this.#options
-    this.#stopping = true
-    for (const wait of this.#waits) clearTimeout(wait)
-    launcher.beginClose()
     const left = slots.map(slot => slot.process).filter(process => process !== undefined)
     for (const process of left) process.kill()
     const gone = Promise.all(left.map(process => process.ended)).then(() => launcher.close())
     await within(GRACE_MS, gone)
     for (const slot of slots) slot.state = 'stopped'
+  }
+
+  #retire(): void {
+    this.#ending = true
+    for (const wait of this.#waits) clearTimeout(wait)
+    this.#waits.clear()
   }
 
   #begin(slot: ShardSlot): void {
@@ -120,7 +167,7 @@ export class Supervisor {
     const awaitReady = async () => {
       await process.ready
       clearTimeout(limit)
-      if (this.#stopping || late !== undefined || slot.process !== process) return
+      if (this.#ending || late !== undefined || slot.process !== process) return
       slot.state = 'ready'
       readyAt = performance.now()
       if (this.#starting === undefined) this.#options.onReplaced(slot.index)
@@ -130,8 +177,10 @@ export class Supervisor {
       const failure = await process.ended
       clearTimeout(limit)
       slot.end()
-      slot.state = this.#stopping ? 'stopped' : 'waiting'
-      const error = late ?? failure
+      slot.state = this.#ending ? 'stopped' : 'waiting'
+      // Nobody is to wait for the start of what was asked to stop.
+      const stopped = new ShardError('ERR_SHARD_ENDED', `shard ${slot.index} was stopped`)
+      const error = late ?? failure ?? (this.#starting && stopped)
       if (error !== undefined) this.#failed(slot, error, readyAt)
     }
     void awaitReady()
@@ -143,11 +192,11 @@ export class Supervisor {
       this.#starting.failed(error)
       return
     }
-    // Whoever stops the shards terminates them too, when the time is over.
-    if (this.#stopping && error.code === 'ERR_SHARD_KILLED') return
+    // Whoever ends the shards terminates them too, when the time is over.
+    if (this.#ending && error.code === 'ERR_SHARD_KILLED') return
     slot.countCrash()
-    this.#options.onFailure(error, slot.index)
-    if (this.#stopping) return
+    this.#options.onFailure(error, slot.index, !this.#ending)
+    if (this.#ending) return
 
     const { firstMs, maxMs, healthyMs } = this.#options.backoff
     const wasHealthy = readyAt !== undefined && performance.now() - readyAt >= healthyMs

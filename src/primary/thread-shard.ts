@@ -3,17 +3,20 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:wor
 import { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
 import type { LogSink } from '../log.js'
-import type { FromShard, ShardTask, ToShard } from '../messages.js'
+import type { FromShard, ShardTask, Stop, ToShard } from '../messages.js'
 import type { TcpHandle } from '../tcp-handle.js'
 import type { TlsMaterial } from '../tls-material.js'
 import type { HandoffLine, OpenLine } from './handoff.js'
 import { ShardPool, type ThreadEnd, type ThreadRun } from './pool.js'
 import type { ShardLauncher, ShardProcess } from './shard-process.js'
 
-/** What all shards of a server are started with. */
+/** What a thread that is to be terminated has at most to load our modules first, in milliseconds. */
+const BEGIN_LIMIT_MS = 5000
+
+/** What all shards of a generation are started with. */
 export type CommonTask = Omit<ShardTask, 'index' | 'port' | 'ledger'>
 
-/** Shards that are threads. */
+/** Shards that are threads, which nobody has used before: a thread keeps the modules that it has loaded. */
 export class ThreadLauncher implements ShardLauncher {
   readonly #pool: ShardPool
   #task: CommonTask
@@ -64,6 +67,10 @@ class ThreadShard implements ShardProcess {
   #becomeReady: () => void = () => {}
   #failure: Error | undefined
   #stopping = false
+  /** The thread has loaded the shard's modules. */
+  #begun = false
+  /** It is to be terminated then. */
+  #killDue = false
 
   constructor(index: number, run: ThreadRun, port: MessagePort, line: HandoffLine, toLogger: LogSink) {
     this.#index = index
@@ -96,20 +103,42 @@ class ThreadShard implements ShardProcess {
     this.#port.postMessage(message)
   }
 
-  stop(code: number, timeoutMs: number, spreadMs: number): void {
+  drain(): void {
     this.#stopping = true
-    // What was accepted before is told the close code, too.
+    // The shard takes what comes before it hears of the end.
     this.#line.flush()
-    const message: ToShard = { type: 'stop', code, timeoutMs, spreadMs }
+    const message: ToShard = { type: 'drain' }
     this.#port.postMessage(message)
   }
 
+  stop(stop: Stop): void {
+    this.#stopping = true
+    // What was accepted before is told the close code, too.
+    this.#line.flush()
+    const message: ToShard = { type: 'stop', ...stop }
+    this.#port.postMessage(message)
+  }
+
+  /**
+   * A thread that is terminated while Piscina has it `require` our modules can abort the whole process (seen on Node 20.20:
+   * `v8::ToLocalChecked Empty MaybeLocal` in `CreateRequiredModuleFacade`), so that one which starts gets the moment
+   * that this takes.
+   */
   kill(): void {
-    this.#run.kill()
+    if (this.#begun) {
+      this.#run.kill()
+    } else if (!this.#killDue) {
+      this.#killDue = true
+      setTimeout(() => this.#run.kill(), BEGIN_LIMIT_MS).unref()
+    }
   }
 
   #receive(message: FromShard): void {
     switch (message.type) {
+      case 'begun':
+        this.#begun = true
+        if (this.#killDue) this.#run.kill()
+        break
       case 'ready':
         this.#becomeReady()
         break

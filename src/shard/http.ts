@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { createRequire } from 'node:module'
 import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
+import type { Page } from '../built-in/page.js'
 import type { HttpEndpoint, HttpVisit } from '../connection/environment.js'
 import { isPending, reportFailure } from '../connection/failure.js'
 import { type Board, Counter, count } from '../ledger.js'
@@ -43,6 +44,8 @@ export interface Operation {
   readonly counters: Float64Array
   /** The path of the metrics, also where the application has an `http` hook; undefined for none. */
   readonly metricsPath: string | undefined
+  /** Of the built-in application; others have none. */
+  readonly page?: Page | undefined
 }
 
 /** A connection and the requests on it that are not answered yet. */
@@ -94,6 +97,14 @@ export class ShardHttp implements HttpEndpoint {
     server.emit('connection', stream)
   }
 
+  /**
+   * Ends each connection with its next answer. Those without a request are not cut, since one may be on its way: they
+   * end with their keep-alive time, 5 s.
+   */
+  drain(): void {
+    this.#stopping = true
+  }
+
   /** Ends connections without a request now, the others after their response. */
   stop(): void {
     this.#stopping = true
@@ -115,7 +126,7 @@ export class ShardHttp implements HttpEndpoint {
   #create(hearsUpgrades: boolean): Server {
     const { http } = this.#app
     const { board, metricsPath } = this.#operation
-    const { path, handshakeTimeoutMs, httpRequestTimeoutMs, httpKeepAliveMs, maxHeaderBytes } = this.#options
+    const { handshakeTimeoutMs, httpRequestTimeoutMs, httpKeepAliveMs, maxHeaderBytes } = this.#options
     const mostHeaders = 2 * this.#options.maxHeaderLines
     const headersTimeoutMs = Math.min(handshakeTimeoutMs, httpRequestTimeoutMs)
     const bounds = {
@@ -124,7 +135,7 @@ export class ShardHttp implements HttpEndpoint {
     }
     const listener: RequestListener =
       http === undefined
-        ? (request, response) => answer(request, response, board, path, this.#stopping)
+        ? (request, response) => this.#answer(request, response)
         : (request, response) => this.#ask(http, request, response)
     const server = loadHttp().createServer(bounds, (request, response) => {
       if (request.rawHeaders.length > mostHeaders) return this.#refuseHeaders(response)
@@ -227,6 +238,37 @@ export class ShardHttp implements HttpEndpoint {
       failed(error)
     }
   }
+
+  /** What an application without an `http` hook answers. */
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { board, page } = this.#operation
+    const requested = pathOf(request)
+    if (isReading(request)) {
+      if (answerProbe(requested, response, board)) return
+      if (page !== undefined && this.#answerPage(page, requested, request, response)) return
+    }
+    const hint = page !== undefined && requested === '/' ? '; there is a page for browsers here' : ''
+    if (this.#options.path !== undefined && requested !== this.#options.path) {
+      return respond(response, 404, `Not Found${hint}`)
+    }
+    response.setHeader('Upgrade', 'websocket')
+    response.setHeader('Sec-WebSocket-Version', VERSION)
+    // RFC 9110 7.8: what sends Upgrade lists it in Connection.
+    const ends = this.#stopping || !response.shouldKeepAlive
+    response.setHeader('Connection', ends ? 'Upgrade, close' : 'Upgrade')
+    respond(response, 426, `Upgrade Required: this is a WebSocket server${hint}`)
+  }
+
+  /** @returns whether there is something at the path */
+  #answerPage(page: Page, path: string, request: IncomingMessage, response: ServerResponse): boolean {
+    try {
+      return page.answer(path, request, response)
+    } catch (error) {
+      this.#log('error', 'the page can not be read', error, { event: 'page.unreadable' })
+      respond(response, 500, 'Internal Server Error')
+      return true
+    }
+  }
 }
 
 /** The head of a request as it came, but for white space around values. */
@@ -234,23 +276,4 @@ function serializeHead({ method, url, httpVersion, rawHeaders }: IncomingMessage
   let head = `${method} ${url} HTTP/${httpVersion}\r\n`
   for (let i = 0; i < rawHeaders.length; i += 2) head += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`
   return Buffer.from(`${head}\r\n`, 'latin1')
-}
-
-/** What an application without an `http` hook answers. */
-function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  board: Board,
-  path: string | undefined,
-  stopping: boolean,
-): void {
-  const requested = pathOf(request)
-  if (isReading(request) && answerProbe(requested, response, board)) return
-  if (path !== undefined && requested !== path) return respond(response, 404, 'Not Found')
-  response.setHeader('Upgrade', 'websocket')
-  response.setHeader('Sec-WebSocket-Version', VERSION)
-  // RFC 9110 7.8: what sends Upgrade lists it in Connection.
-  const ends = stopping || !response.shouldKeepAlive
-  response.setHeader('Connection', ends ? 'Upgrade, close' : 'Upgrade')
-  respond(response, 426, 'Upgrade Required: this is a WebSocket server')
 }

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { AddressSet } from '../address.js'
 import type { App } from '../app.js'
+import { Page } from '../built-in/page.js'
 import { ClientCounts } from '../client-counts.js'
 import { ClientRates } from '../client-rates.js'
 import { Codec } from '../codec/codec.js'
@@ -33,6 +34,8 @@ import { findTransports, type OpenTransports, type SocketSource, type Transports
 const MOST_TICK_MS = 100
 /** How long connections that were cut may take to say so, in milliseconds. */
 const CUT_MS = 1000
+/** How often connections that open in a shard that stops are closed, in milliseconds. */
+const LATECOMER_INTERVAL_MS = 20
 /** How often event-loop delay and heap are written to the ledger, in milliseconds. */
 const MEASURE_INTERVAL_MS = 1000
 /** Resolution of the event loop's monitor, in milliseconds, which it counts in. */
@@ -50,11 +53,15 @@ export interface RunningShard {
   adoptDescriptor(fd: number, admission: number): void
   /** From now on connections begin with other certificates. */
   reloadTls(tls: TlsMaterial): void
+  /** No more will come: serves those that are there and waits until the last has ended. */
+  drain(): Promise<void>
   /**
    * Takes no more, closes all connections with `code`, over `spreadMs` (0 by default), waits for their end, after that
-   * at most `timeoutMs`, and cuts what is left.
+   * at most `timeoutMs`, and cuts what is left. A second call does it in the time that it says; both end together.
+   *
+   * @param gently who has come and not asked yet still gets an answer, and `code` after it; by default it is cut
    */
-  stop(code: number, timeoutMs: number, spreadMs?: number): Promise<void>
+  stop(code: number, timeoutMs: number, spreadMs?: number, gently?: boolean): Promise<void>
 }
 
 /**
@@ -71,7 +78,7 @@ export async function startShard(
   const log = createLog(task.logLevel, { shard: task.index }, sink)
   const openTransports = await findTransports()
   const app = await loadApp(task.app, log)
-  await app.start?.({ index: task.index, workers: task.workers })
+  await app.start?.({ index: task.index, workers: task.workers, generation: task.generation })
   return new Shard(task, app, openTransports, log)
 }
 
@@ -87,7 +94,9 @@ class Shard implements RunningShard, Registry {
   readonly #loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
   readonly #measureTimer: NodeJS.Timeout
   /** Told when the last connection has ended. */
-  #emptied: (() => void) | undefined
+  readonly #emptied = new Set<() => void>()
+  /** Once nothing is left but the application's `stop` hook. */
+  #ending: Promise<void> | undefined
 
   constructor(task: Omit<ShardTask, 'port'>, app: App<unknown>, openTransports: OpenTransports, log: Log) {
     const { options } = task
@@ -100,6 +109,7 @@ class Shard implements RunningShard, Registry {
       board: task.board,
       counters: this.#ledger.counters,
       metricsPath: task.metricsPath,
+      page: task.app === undefined ? new Page(options.path) : undefined,
     })
     this.#deadlines = new Deadlines(tickMs(options))
     const { maxMemory, maxPayload, perMessageDeflate } = options
@@ -182,32 +192,39 @@ class Shard implements RunningShard, Registry {
     }
   }
 
-  async stop(code: number, timeoutMs: number, spreadMs = 0): Promise<void> {
+  async drain(): Promise<void> {
+    // Whoever has come may still begin a WebSocket connection; HTTP is asked to come again elsewhere.
+    this.#http.drain()
+    await this.#empty()
+    await this.#end()
+  }
+
+  async stop(code: number, timeoutMs: number, spreadMs = 0, gently = false): Promise<void> {
     const environment = this.#environment
-    environment.stopping = true
-    this.#http.stop()
-    for (const opening of environment.openings) opening.stop()
+    if (!gently) {
+      environment.stopping = true
+      this.#http.stop()
+      for (const opening of environment.openings) opening.stop()
+    }
     const close = (connection: Connection): void => connection.close(code)
     await spread([...environment.connections], spreadMs, close, () => this.#isEmpty)
+    // Those that have opened since.
+    const latecomers = setInterval(() => environment.connections.forEach(close), LATECOMER_INTERVAL_MS)
     await this.#empty(timeoutMs)
+    clearInterval(latecomers)
     for (const opening of environment.openings) opening.terminate()
     for (const connection of environment.connections) connection.terminate()
     this.#http.destroy()
     // The `close` hooks come before `stop`.
     await this.#empty(CUT_MS)
-    await this.#app.stop?.()
-    this.#environment.compression?.close()
-    this.#deadlines.stop()
-    this.#transports.close()
-    clearInterval(this.#measureTimer)
-    this.#loopDelay.disable()
+    await this.#end()
   }
 
   /** A connection has ended, and its socket with it. */
   ended(admission: number): void {
     this.#count(Counter.ENDED)
     this.#ledger.release(admission)
-    if (this.#emptied !== undefined && this.#isEmpty) this.#emptied()
+    if (this.#emptied.size > 0 && this.#isEmpty) for (const tell of this.#emptied) tell()
   }
 
   get #isEmpty(): boolean {
@@ -215,17 +232,32 @@ class Shard implements RunningShard, Registry {
     return counters[Counter.ADOPTED] === counters[Counter.ENDED]
   }
 
-  /** Waits until there is no connection, but not longer than `timeoutMs`. */
-  async #empty(timeoutMs: number): Promise<void> {
+  /** Waits until there is no connection, but not longer than `timeoutMs`, if there is such a limit. */
+  async #empty(timeoutMs?: number): Promise<void> {
     if (this.#isEmpty) return
     await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, timeoutMs)
-      this.#emptied = () => {
+      const over = (): void => {
         clearTimeout(timer)
+        this.#emptied.delete(over)
         resolve()
       }
+      const timer = timeoutMs === undefined ? undefined : setTimeout(over, timeoutMs)
+      this.#emptied.add(over)
     })
-    this.#emptied = undefined
+  }
+
+  #end(): Promise<void> {
+    this.#ending ??= this.#release()
+    return this.#ending
+  }
+
+  async #release(): Promise<void> {
+    await this.#app.stop?.()
+    this.#environment.compression?.close()
+    this.#deadlines.stop()
+    this.#transports.close()
+    clearInterval(this.#measureTimer)
+    this.#loopDelay.disable()
   }
 
   #openTls(tls: TlsMaterial, codec: Codec, options: ConnectionOptions, log: Log): TlsTransports {

@@ -8,6 +8,7 @@ import { type RunningShard, startShard } from './shard.js'
  */
 export default async function runShard(task: ShardTask): Promise<void> {
   const { port } = task
+  tell(port, { type: 'begun' })
   let shard: RunningShard
   try {
     shard = await startShard(task, record => {
@@ -30,8 +31,11 @@ export default async function runShard(task: ShardTask): Promise<void> {
           return adoptAll(shard, message.pairs)
         case 'tls':
           return shard.reloadTls(message.tls)
+        case 'drain':
+          shard.drain().then(resolve, reject)
+          return
         case 'stop':
-          shard.stop(message.code, message.timeoutMs, message.spreadMs).then(resolve, reject)
+          shard.stop(message.code, message.timeoutMs, message.spreadMs, message.gently).then(resolve, reject)
       }
     })
     tell(port, { type: 'ready' })

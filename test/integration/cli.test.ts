@@ -74,7 +74,10 @@ describe('what it says', () => {
 
   test('where it listens, and on how many shards', async () => {
     const one = await listening(['--workers', '1'])
-    expect(one.stdout).toMatch(/^listening on ws:\/\/127\.0\.0\.1:[1-9]\d+ \(1 shard\)\n$/)
+    await one.output('stdout', /open .*\n/)
+    expect(one.stdout).toMatch(
+      /^listening on ws:(\/\/127\.0\.0\.1:[1-9]\d+) \(1 shard\)\nto try it, open http:\1\/\n$/,
+    )
     const all = await listening([])
     const shards = availableParallelism() === 1 ? '1 shard' : `${availableParallelism()} shards`
     expect(all.stdout).toContain(`(${shards})`)

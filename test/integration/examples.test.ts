@@ -115,7 +115,7 @@ describe('examples/monitor, with a client that reads slowly', () => {
     const file = resolve('examples/monitor/app.mjs')
     const { default: app } = (await import(file)) as { default: App<Watcher> }
     try {
-      app.start?.({ index: 0, workers: 1 })
+      app.start?.({ index: 0, workers: 1, generation: 0 })
       let status: SendStatus = 'sent'
       let sent = 0
       const send = (): SendStatus => {

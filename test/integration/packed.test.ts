@@ -27,6 +27,10 @@ const PACKED = [
   'dist/codec/codec.wasm',
   'dist/index.d.ts',
   'dist/index.js',
+  'dist/page/icon.svg',
+  'dist/page/index.html',
+  'dist/page/page.css',
+  'dist/page/page.js',
 ]
 
 const APP = `import { defineApp } from 'shardws'

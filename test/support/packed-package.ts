@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -38,6 +38,13 @@ export class PackedPackage {
   /** A path in the project. */
   path(...parts: string[]): string {
     return join(this.directory, ...parts)
+  }
+
+  /** Gives it its dependencies, those of this repository. */
+  async linkDependencies(): Promise<void> {
+    for (const name of ['piscina', 'koffi']) {
+      await symlink(join(root, 'node_modules', name), this.path('node_modules', name))
+    }
   }
 
   remove(): Promise<void> {

@@ -112,6 +112,10 @@ export class ServerProcess {
     return this.#call('reloadTls', tls)
   }
 
+  reload(): Promise<void> {
+    return this.#call('reload')
+  }
+
   shardErrors(): Promise<{ code: string; index: number }[]> {
     return this.#call('shardErrors')
   }
@@ -129,6 +133,17 @@ export class ServerProcess {
   /** Descriptors that the process has open, sockets alone. */
   sockets(): number {
     return this.#descriptors('socket:')
+  }
+
+  /** Threads that the process has, Node's own among them. */
+  threads(): number {
+    return readdirSync(`/proc/${this.#process.pid}/task`).length
+  }
+
+  /** Bytes of resident memory. */
+  rss(): number {
+    const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
   }
 
   #descriptors(kind: string): number {

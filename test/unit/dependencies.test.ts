@@ -31,8 +31,10 @@ const ALLOWED: Record<string, readonly string[]> = {
     'socket.ts',
     'tcp-handle.ts',
   ],
+  'built-in': ['connection', 'app.ts'],
   operation: ['handshake', 'ledger.ts'],
   shard: [
+    'built-in',
     'codec',
     'connection',
     'operation',
@@ -71,6 +73,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'tcp-handle.ts',
     'tls-material.ts',
     'tls-options.ts',
+    'version.ts',
   ],
 }
 
@@ -89,7 +92,7 @@ const NODE_MODULES: Record<string, readonly string[]> = {
 }
 
 function imports(file: string): string[] {
-  const source = readFileSync(join(SRC, file), 'utf8')
+  const source = readFileSync(resolve(SRC, file), 'utf8')
   return [...source.matchAll(/ from '([^'\n]+)'$|import\('([^'\n]+)'\)/gm)].map(match => match[1] ?? match[2])
 }
 
@@ -125,4 +128,14 @@ describe.each(['codec', 'handshake', 'protocol'])(
 it('only src/primary/pool.ts knows Piscina', () => {
   const users = filesOf('.').filter(file => imports(file).includes('piscina'))
   expect(users).toEqual(['primary/pool.ts'])
+})
+
+describe('page/, which runs in browsers', () => {
+  const page = resolve(SRC, '../page')
+  const files = readdirSync(page).filter(name => name.endsWith('.ts'))
+
+  it.each(files)('%s imports only its neighbours and what is published as shardws/codec', file => {
+    const foreign = imports(join(page, file)).filter(name => !/^\.\/[\w-]+\.js$/.test(name))
+    expect(foreign.filter(name => name !== '../src/codec/index.js')).toEqual([])
+  })
 })

@@ -124,6 +124,15 @@ describe('the API', () => {
   })
 })
 
+test('the README shows the inspector, in a picture that is no burden', () => {
+  expect(readme).toContain('(docs/inspector.png)')
+  const picture = readFileSync('docs/inspector.png')
+  expect(picture.subarray(0, 8).toString('latin1')).toBe('\x89PNG\r\n\x1a\n')
+  // Its width, in pixels.
+  expect(picture.readUInt32BE(16)).toBeGreaterThanOrEqual(1000)
+  expect(picture.length).toBeLessThan(200_000)
+})
+
 describe('the codec', () => {
   const codec = readFileSync('docs/codec.md', 'utf8')
 
@@ -193,7 +202,11 @@ describe('the metrics in docs/operations.md', () => {
     [...new Set(text.match(/\b(?:shardws|process)_[a-z_]+(?=[`{ ])/g))].toSorted()
 
   test('are those that there are', () => {
-    const rendered = renderMetrics({ primary: createPrimaryCounters(), shards: [new Ledger().counters] })
+    const rendered = renderMetrics({
+      primary: createPrimaryCounters(),
+      workers: 1,
+      shards: [new Ledger().counters],
+    })
     const operations = readFileSync('docs/operations.md', 'utf8')
     const families = Array.from(rendered.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name)
     expect(names(section(operations, 'Metrics'))).toEqual(families.toSorted())
@@ -261,7 +274,9 @@ describe('links', () => {
     'README.md',
     'CHANGELOG.md',
     'CONTRIBUTING.md',
-    ...readdirSync('docs').map(name => `docs/${name}`),
+    ...readdirSync('docs')
+      .filter(name => name.endsWith('.md'))
+      .map(name => `docs/${name}`),
   ]
 
   test.each(documents)('of %s lead to files and headings that exist', document => {

@@ -26,6 +26,7 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   maxHandshakeRatePerIp: ['--max-handshake-rate-per-ip', '50', 50],
   stopTimeoutMs: ['--stop-timeout-ms', '9', 9],
   closeSpreadMs: ['--close-spread-ms', '33', 33],
+  reloadDrainMs: ['--reload-drain-ms', '34', 34],
   startTimeoutMs: ['--start-timeout-ms', '10', 10],
   logLevel: ['--log-level', 'debug', 'debug'],
   logFormat: ['--log-format', 'json', 'json'],

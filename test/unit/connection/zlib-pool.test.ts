@@ -6,7 +6,11 @@ import { Random } from '../../support/random.js'
 /** A pool whose streams are counted. */
 function poolOf(most: number) {
   const seen = { made: 0, open: 0, mostOpen: 0, memory: 0 }
-  const memory = { add: (bytes: number) => void (seen.memory += bytes) }
+  const memory = {
+    add(bytes: number) {
+      seen.memory += bytes
+    },
+  }
   const pool = new ZlibPool(most, memory, windowBits => {
     const stream = createInflater(windowBits)
     const close = stream.close.bind(stream)

@@ -22,6 +22,7 @@ import { parseMetrics, total } from '../../support/metrics.js'
 function board(shards = 2): Board {
   return {
     primary: createPrimaryCounters(),
+    workers: shards,
     shards: Array.from({ length: shards }, () => new Ledger().counters),
   }
 }
@@ -108,6 +109,38 @@ describe('the metrics', () => {
     expect(samples.get('shardws_ping_round_trip_seconds_count')).toBe(4)
     expect(samples.get('shardws_ping_round_trip_seconds_sum')).toBeCloseTo(100.0032, 9)
     expect(samples.get('shardws_handoff_seconds_count')).toBe(0)
+  })
+
+  it('are those of an index, whichever generation counted it', () => {
+    const seen: Board = { primary: createPrimaryCounters(), workers: 2, shards: board(6).shards }
+    const [, first, , retired, , current] = seen.shards
+    first[Counter.READY] = 2
+    current[Counter.READY] = 1
+    for (const [index, counters] of [first, retired, current].entries()) {
+      counters[Counter.MESSAGES_IN] = 10 ** index
+      counters[Counter.HEAP_USED] = 1000
+      counters[Counter.LOOP_DELAY_MS] = 5 * index
+    }
+    first[Counter.ADOPTED] = 7
+    first[Counter.ENDED] = 3
+    current[Counter.ADOPTED] = 2
+    seen.primary[PrimaryCounter.RELOADS] = 4
+    const samples = parseMetrics(renderMetrics(seen))
+    const expected = {
+      'shardws_reloads_total{result="done"}': 4,
+      'shardws_reloads_total{result="failed"}': 0,
+      shardws_draining_shards: 1,
+      shardws_draining_sockets: 4,
+      'shardws_shard_ready{shard="0"}': 0,
+      'shardws_shard_ready{shard="1"}': 1,
+      'shardws_sockets{shard="1"}': 6,
+      'shardws_messages_received_total{shard="0"}': 0,
+      'shardws_messages_received_total{shard="1"}': 111,
+      'shardws_heap_used_bytes{shard="1"}': 3000,
+      'shardws_event_loop_delay_mean_seconds{shard="1"}': 0.01,
+      'shardws_sockets{shard="2"}': undefined,
+    }
+    expect(Object.fromEntries(Object.keys(expected).map(key => [key, samples.get(key)]))).toEqual(expected)
   })
 
   it('say that the server is ready while it serves and a shard is', () => {

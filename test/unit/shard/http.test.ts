@@ -31,7 +31,7 @@ async function serve(
 ) {
   const log: string[] = []
   const { counters } = new Ledger()
-  const board: Board = { primary: createPrimaryCounters(), shards: [counters] }
+  const board: Board = { primary: createPrimaryCounters(), workers: 1, shards: [counters] }
   const http = new ShardHttp(
     app,
     { ...resolveOptions({}).connection, path, ...bounds },

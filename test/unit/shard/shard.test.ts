@@ -37,6 +37,7 @@ async function start(app = APP, options: Partial<ConnectionOptions> = {}) {
   const shard: RunningShard = await startShard({
     index: 1,
     workers: 3,
+    generation: 0,
     app: `data:text/javascript,${encodeURIComponent(app)}`,
     options: { ...resolveOptions({}).connection, ...options },
     logLevel: 'silent',
@@ -46,7 +47,7 @@ async function start(app = APP, options: Partial<ConnectionOptions> = {}) {
     logTo: 'text',
     codecModule: compileCodec(),
     ledger: ledger.memory,
-    board: { primary: createPrimaryCounters(), shards: [ledger.counters] },
+    board: { primary: createPrimaryCounters(), workers: 1, shards: [ledger.counters] },
     metricsPath: undefined,
   })
   let admission = 0
@@ -143,5 +144,59 @@ describe('a shard that stops', () => {
     expect(await client.ended()).toBe('fin')
     client.end()
     await soon('the stop', stopped)
+  })
+})
+
+describe('a shard that drains', () => {
+  it('serves those that it has, and ends with the last', async () => {
+    const seen = seenLines()
+    const { shard, port } = await start()
+    const [first, second] = [await WireClient.open(port), await WireClient.open(port)]
+    let isOver = false
+    const drained = shard.drain().then(() => {
+      isOver = true
+    })
+    expect(await first.ask('hello')).toBe('hello')
+    first.end()
+    await first.ended()
+    expect(await second.ask('still')).toBe('still')
+    expect(isOver).toBe(false)
+    second.end()
+    await soon('the end', drained)
+    expect(seen.slice(1)).toEqual(['open 1', 'open 2', 'close 1006', 'close 1006', 'stop'])
+  })
+
+  it('is done at once when it has none, and stops but once', async () => {
+    const seen = seenLines()
+    const { shard } = await start()
+    await Promise.all([shard.drain(), shard.stop(1001, 1000), shard.stop(1001, 1000)])
+    expect(seen).toEqual(['start 1 of 3', 'stop'])
+  })
+
+  it('has who has come and not asked yet answered before a gentle stop', async () => {
+    const seen = seenLines()
+    const { shard, port, counter } = await start()
+    const client = await WireClient.connect(port)
+    await until('it', () => counter('ADOPTED') === 1)
+    void shard.drain()
+    const stopped = shard.stop(1012, 60_000, 0, true)
+    client.send(openingRequest())
+    await client.handshake()
+    const frame = await client.frame()
+    expect([frame.opcode, frame.payload.readUInt16BE()]).toEqual([8, 1012])
+    client.send(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xf4]))
+    expect(await client.ended()).toBe('fin')
+    client.end()
+    await soon('the stop', stopped)
+    expect(seen.slice(1)).toEqual(['open 1', 'close 1012', 'stop'])
+  })
+
+  it('stops in the time of whoever is in more of a hurry', async () => {
+    seenLines()
+    const { shard, port } = await start()
+    const clients = [await WireClient.open(port), await WireClient.open(port)]
+    const slow = shard.stop(1012, 60_000, 60_000, true)
+    await Promise.all([soon('the stop', shard.stop(1001, 50)), soon('the one before', slow)])
+    expect(await Promise.all(clients.map(client => client.ended()))).toHaveLength(2)
   })
 })

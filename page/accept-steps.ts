@@ -1,0 +1,63 @@
+import { acceptKey, isValidKey } from '../src/codec/index.js'
+import { parseBytes, toBase64, toHex } from './bytes.js'
+import { byId, say } from './dom.js'
+
+/** RFC 6455 1.3. */
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+
+/** The accept key, computed step by step from a key that can be edited (RFC 6455 4.2.2). */
+export class AcceptSteps {
+  readonly #key = byId('accept-key', HTMLInputElement)
+  readonly #verdict = byId('accept-verdict', HTMLElement)
+  /** Of the handshake that is shown. */
+  #sent = ''
+  #accepted = ''
+
+  constructor() {
+    byId('accept-guid', HTMLElement).textContent = GUID
+    this.#key.addEventListener('input', () => this.#compute())
+    byId('restore-key', HTMLButtonElement).addEventListener('click', () =>
+      this.take(this.#sent, this.#accepted),
+    )
+    byId('random-key', HTMLButtonElement).addEventListener('click', () => {
+      this.#key.value = toBase64(crypto.getRandomValues(new Uint8Array(16)))
+      this.#compute()
+    })
+  }
+
+  /** @param key of a request; `accepted` is what the response had */
+  take(key: string, accepted: string): void {
+    this.#sent = key
+    this.#accepted = accepted
+    this.#key.value = key
+    this.#compute()
+  }
+
+  #compute(): void {
+    const key = this.#key.value.trim()
+    const isValid = isValidKey(key)
+    say(
+      byId('accept-fault', HTMLElement),
+      isValid
+        ? undefined
+        : 'A key is 16 bytes in base64: 22 characters and ==. The server would refuse this one with 400.',
+    )
+    this.#key.setAttribute('aria-invalid', String(!isValid))
+    byId('accept-joined', HTMLElement).textContent = isValid ? key + GUID : '–'
+    const accept = isValid ? acceptKey(key) : undefined
+    const parsed = accept === undefined ? undefined : parseBytes(accept, 'base64')
+    byId('accept-sha1', HTMLElement).textContent =
+      parsed !== undefined && 'bytes' in parsed ? toHex(parsed.bytes) : '–'
+    byId('accept-base64', HTMLElement).textContent = accept ?? '–'
+    const isEqual = accept === this.#accepted
+    this.#verdict.dataset.verdict = accept === undefined || this.#accepted === '' ? 'none' : String(isEqual)
+    say(
+      this.#verdict,
+      accept === undefined || this.#accepted === ''
+        ? undefined
+        : isEqual
+          ? '✓ The same as Sec-WebSocket-Accept of the response.'
+          : `✗ The response had ${this.#accepted}: it answers another key.`,
+    )
+  }
+}

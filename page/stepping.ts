@@ -1,0 +1,82 @@
+import type { FrameCodec, Message, Role } from '../src/codec/index.js'
+import { countBytes, hexOf, toHex } from './bytes.js'
+import { FIELD_TITLES, OPCODE_NAMES, opcodeOf } from './field-notes.js'
+import type { FrameLayout, StreamLayout } from './frame-layout.js'
+
+/** What a decoder yields for the first bytes of a stream. */
+export interface Step {
+  /** For all but the last of them. */
+  readonly before: readonly Message[]
+  /** For the last one. */
+  readonly now: readonly Message[]
+}
+
+/** Bytes of a message that its description has. */
+const DESCRIBED_BYTES = 24
+
+/** Pushes `count` bytes to a new decoder, the last one by itself. */
+export function decodeUpTo(
+  codec: FrameCodec,
+  bytes: Uint8Array<ArrayBuffer>,
+  count: number,
+  role: Role,
+): Step {
+  const decoder = codec.createDecoder({ role })
+  const last = Math.max(0, count - 1)
+  return { before: decoder.push(bytes.subarray(0, last)), now: decoder.push(bytes.subarray(last, count)) }
+}
+
+/** What a decoder yielded, in words. */
+export function describeMessage(message: Message): string {
+  switch (message.type) {
+    case 'text': {
+      const text = message.data.length > 200 ? `${message.data.slice(0, 200)}…` : message.data
+      return `the text “${text}”`
+    }
+    case 'binary':
+    case 'ping':
+    case 'pong': {
+      const { data, type } = message
+      const more = data.length > DESCRIBED_BYTES ? ' …' : ''
+      const hex = data.length === 0 ? '' : `: ${toHex(data.subarray(0, DESCRIBED_BYTES))}${more}`
+      return `${type === 'binary' ? 'a binary message' : `a ${type}`} of ${countBytes(data.length)}${hex}`
+    }
+    case 'close':
+      return message.code === 1005
+        ? 'a close without a code'
+        : `a close with code ${message.code}${message.reason === '' ? '' : ` and the reason “${message.reason}”`}`
+    case 'error':
+      return `${message.error.code}: ${message.error.message}. The answer is a close with ${message.error.closeCode}`
+    // no default
+  }
+}
+
+/** Which part of which frame a byte of the stream is. */
+export function placeOf(layout: StreamLayout, offset: number): string {
+  const index = layout.frames.findIndex(frame => offset < frame.end)
+  if (index === -1) return 'behind what is read'
+  const frame = layout.frames[index]
+  const inFrame = offset - frame.offset
+  const name = `frame ${index + 1}`
+  if (inFrame >= frame.headerLength)
+    return `byte ${inFrame - frame.headerLength + 1} of the payload of ${name}`
+  const kinds = frame.fields.filter(
+    ({ start, bits }) => start < (inFrame + 1) * 8 && start + bits > inFrame * 8,
+  )
+  const titles = kinds.map(({ kind }) => FIELD_TITLES[kind])
+  return `${titles.length > 1 ? `${titles[0]} to ${titles.at(-1)}` : titles[0]} of ${name}`
+}
+
+/** What a frame is, in a line, when `position` bytes of the stream have been pushed. */
+export function describeFrame(frame: FrameLayout, position: number): string {
+  const opcode = opcodeOf(frame)
+  const name = OPCODE_NAMES[opcode] ?? (opcode < 0 ? 'only begun' : `reserved opcode 0x${hexOf(opcode, 1)}`)
+  const { payloadLength, key, fields, isComplete, violation, end } = frame
+  const facts = [name]
+  if (fields[0].value === 0n) facts.push('fragment')
+  if (payloadLength !== undefined) facts.push(countBytes(payloadLength))
+  if (key !== undefined) facts.push('masked')
+  if (violation !== undefined && position > violation.offset) facts.push('refused')
+  else if (!isComplete || position < end) facts.push('incomplete')
+  return facts.join(' · ')
+}

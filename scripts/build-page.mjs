@@ -1,0 +1,25 @@
+// Makes dist/page/ of page/: one script, one style sheet, index.html and the icon, as the built-in application serves
+// them.
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const source = join(root, 'page')
+const target = join(root, 'dist', 'page')
+
+mkdirSync(target, { recursive: true })
+for (const name of readdirSync(target)) rmSync(join(target, name), { recursive: true })
+for (const name of ['index.html', 'icon.svg']) copyFileSync(join(source, name), join(target, name))
+await build({
+  absWorkingDir: root,
+  entryPoints: [join(source, 'page.ts'), join(source, 'page.css')],
+  outdir: target,
+  bundle: true,
+  minify: true,
+  charset: 'utf8',
+  format: 'esm',
+  target: 'es2022',
+  logLevel: 'warning',
+})
