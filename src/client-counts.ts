@@ -1,3 +1,5 @@
+import { hashKey, rehash } from './client-key.js'
+
 /**
  * How many connections each client behind the proxies has, in memory that all threads share: a shard learns who a client
  * is and counts it, the primary takes that back when it learns of the connection's end, so that a shard that crashed has
@@ -41,7 +43,7 @@ export class ClientCounts {
    */
   take(admission: number, key: string): boolean {
     if (this.#counted[admission] !== 0) return true
-    const hash = this.#hash(key)
+    const hash = hashKey(key, this.facts.seed)
     // Counted first, so that of two shards that do so at a time none goes past the limit.
     if (this.#add(hash, 1) > this.facts.limit) {
       this.#add(hash, -1)
@@ -62,18 +64,10 @@ export class ClientCounts {
   /** @returns the count after it */
   #add(hash: number, amount: number): number {
     const first = hash & this.#mask
-    const second = this.#mask + 1 + ((Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 8) & this.#mask)
+    const second = this.#mask + 1 + (rehash(hash) & this.#mask)
     const one = Atomics.add(this.#cells, first, amount) + amount
     const other = Atomics.add(this.#cells, second, amount) + amount
     return Math.min(one, other)
-  }
-
-  /** FNV-1a with a seed, mixed; never 0. */
-  #hash(key: string): number {
-    let hash = 0x811c9dc5 ^ this.facts.seed
-    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-    return hash ^ (hash >>> 13) || 1
   }
 }
 

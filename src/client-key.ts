@@ -1,3 +1,16 @@
+/** FNV-1a with a seed, mixed; never 0. */
+export function hashKey(key: string, seed: number): number {
+  let hash = 0x811c9dc5 ^ seed
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  return hash ^ (hash >>> 13) || 1
+}
+
+/** Another hash, of a hash. */
+export function rehash(hash: number): number {
+  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 8
+}
+
 /**
  * What counts as one client: an IPv4 address, also when it comes mapped into IPv6 (RFC 4291 2.5.5.2), or the /64
  * network of an IPv6 address, since that is the least that one customer gets.

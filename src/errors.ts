@@ -62,7 +62,7 @@ export class InvalidTextError extends PeerError {
 /** A compressed message that can't be inflated: close 1007 (RFC 7692 7.2.2). */
 export class CompressionError extends PeerError {}
 
-/** The peer goes over a bound: close 1009 for sizes, 1008 for counts and rates. */
+/** The peer goes over a bound: close 1009 for sizes, 1008 for counts and rates, 1013 for what all share. */
 export class LimitError extends PeerError {
   override get name(): string {
     return 'LimitError'

@@ -65,8 +65,20 @@ export const Counter = {
   ZLIB_STREAMS: 47,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
   REFUSALS: 48,
+  /** Opening handshakes that are in progress; those of TLS count among them. */
+  HANDSHAKES: 118,
+  /** Bytes that peers make the shard hold, those of `SEND_QUEUE` left out. */
+  PINNED: 119,
+  /** Times that somebody was not given memory since all shards together held `maxMemory`. */
+  MEMORY_REFUSED: 120,
+  /** Times that a peer sent more than it may a second. */
+  RATE_LIMITED: 121,
+  /** Requests of plain HTTP that were too long, too slow or not HTTP. */
+  HTTP_REFUSED: 122,
   /** Compressed messages that waited for another turn of the event loop. */
   POSTPONED: 127,
+  /** The first of `LIMITS.length`: connections that ended since they reached a limit. */
+  LIMITS: 128,
 } as const
 
 /** What closes are counted by: a client may choose one of 2000 codes, but not how many counters there are. */
@@ -80,6 +92,22 @@ export const CLOSE_CODES: readonly string[] = [
 export function closeCounter(code: number): number {
   if (code >= 1000 && code <= 1015) return Counter.CLOSES + code - 1000
   return Counter.CLOSES + (code < 4000 ? 16 : 17)
+}
+
+/** Limits that end a connection, where neither a close code nor a counter of its own says which. */
+export const LIMITS = [
+  'max_payload',
+  'max_fragments',
+  'max_backpressure',
+  'idle_timeout',
+  'close_timeout',
+] as const
+
+export type Limit = (typeof LIMITS)[number]
+
+/** Counts a connection that ends since it has reached `limit`. */
+export function countLimit(counters: Float64Array, limit: Limit): void {
+  count(counters, Counter.LIMITS + LIMITS.indexOf(limit))
 }
 
 /** Room for the reasons to refuse an opening request. */
@@ -117,6 +145,8 @@ export const PrimaryCounter = {
   ACCEPT_ERRORS: 3,
   /** The first of `DENIALS.length`: connections closed at once, by reason. */
   DENIED: 4,
+  /** `maxMemory`, in bytes. */
+  MEMORY_LIMIT: 12,
   /** Reloads whose new shards took over, and those that failed. */
   RELOADS: 24,
   RELOADS_FAILED: 25,
@@ -126,7 +156,14 @@ export const PrimaryCounter = {
 export const Phase = { STARTING: 0, SERVING: 1, STOPPING: 2 } as const
 
 /** Why a connection is closed as soon as it is accepted. */
-export const DENIALS = ['maxConnections', 'maxConnectionsPerIp', 'noShard', 'handoff'] as const
+export const DENIALS = [
+  'maxConnections',
+  'maxConnectionsPerIp',
+  'maxHandshakes',
+  'maxHandshakeRatePerIp',
+  'noShard',
+  'handoff',
+] as const
 
 const PRIMARY_COUNTERS = 32
 
@@ -167,7 +204,7 @@ export function observe(
   count(counters, first + bounds.length + 1, seconds * times)
 }
 
-const COUNTERS = 128
+const COUNTERS = 160
 /** Connections a shard may hold: what the ring has room for (a power of two), and what the codec has slots for. */
 export const MAX_CONNECTIONS_PER_SHARD = 131_072
 

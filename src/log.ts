@@ -36,6 +36,30 @@ export interface Logger {
 
 const LEVELS: readonly LogLevel[] = ['silent', 'error', 'warn', 'info', 'debug']
 
+/** Warns of something that strangers can bring about. */
+export type OccasionalWarning = (text: string, facts: LogFacts) => void
+
+/**
+ * Lets one warning a second through to `warn`, with how often there was cause for one since the last (`times`).
+ *
+ * @param clock milliseconds
+ */
+export function createOccasionalWarning(
+  warn: OccasionalWarning,
+  clock: () => number = () => performance.now(),
+): OccasionalWarning {
+  let nextMs = 0
+  let times = 0
+  return (text, facts) => {
+    times++
+    const nowMs = clock()
+    if (nowMs < nextMs) return
+    nextMs = nowMs + 1000
+    warn(text, { ...facts, times })
+    times = 0
+  }
+}
+
 /**
  * Records of a log in a second: clients can cause them, and what takes them may be slower. Those beyond are counted.
  */

@@ -1,6 +1,7 @@
 import type { Socket as NetSocket } from 'node:net'
 import type { MessagePort } from 'node:worker_threads'
 import type { ClientCountsFacts } from './client-counts.js'
+import type { ClientRatesFacts } from './client-rates.js'
 import type { Board } from './ledger.js'
 import type { LogRecord } from './log.js'
 import type { ConnectionOptions, LogLevel } from './options.js'
@@ -23,6 +24,8 @@ export interface ShardTask {
   tls: TlsMaterial | undefined
   /** Where clients behind proxies are counted; undefined where there is no limit to them. */
   clients: ClientCountsFacts | undefined
+  /** How fast each client opens connections; undefined where there is no limit. */
+  rates: ClientRatesFacts | undefined
   /** Where the log goes: lines on stderr, or the logger that the primary has. */
   logTo: 'text' | 'json' | 'logger'
   /** The codec, compiled once in the primary. */

@@ -54,14 +54,33 @@ export interface ConnectionOptions {
   maxPayload: number
   /** Frames of a message; over it 1008. 1 to 2^32 - 1, default 2^20. */
   maxFragments: number
+  /**
+   * Frames a second from one peer, of which a message has one or more; a second's worth at once. 0 to 1,000,000, default
+   * 0: no limit.
+   */
+  maxMessagesPerSecond: number
+  /** Bytes a second from one peer, as they are on the wire or within TLS; a second's worth at once. 0 to 2^31 - 1, default 0: no limit. */
+  maxBytesPerSecond: number
+  /** What happens to a peer that sends more: it is not read from for a while, or closed (1008). Default `pause`. */
+  rateLimitPolicy: 'pause' | 'close'
   /** Bytes that may wait for a peer that does not read. 0 to 2^31 - 1, default 1 MiB. */
   maxBackpressure: number
   /** What happens to a message beyond `maxBackpressure`; default `close` (1008). */
   backpressurePolicy: 'close' | 'drop'
   /** While more bytes than this wait for the peer nothing is read from it. 0 to 2^31 - 1, default 64 KiB. */
   highWaterMark: number
+  /**
+   * Bytes that all clients together may make the server hold: parts of messages, what waits for those that do not read,
+   * and so on. Who asks for more is closed with 1013, or gets 503. 1 MiB to 64 TiB, default: a quarter of the memory that
+   * the machine has, or the control group.
+   */
+  maxMemory: number
   /** Milliseconds for the opening handshake, `upgrade` hook included; over it 408. Default 10000. */
   handshakeTimeoutMs: number
+  /** Milliseconds that a request of plain HTTP may take to come in, body and all; over it 408. Default 30000. */
+  httpRequestTimeoutMs: number
+  /** Milliseconds that a connection of plain HTTP is kept between two requests. 1 to 86,400,000, default 5000. */
+  httpKeepAliveMs: number
   /** Milliseconds without a byte from the peer after which it is pinged; 0 for never. Default 30000. */
   idlePingMs: number
   /** Milliseconds without a byte from the peer after which it is dropped (1006); 0 for never. Default 60000. */

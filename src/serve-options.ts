@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
@@ -48,6 +48,16 @@ export interface PrimaryOptions {
    * no limit.
    */
   maxConnectionsPerIp: number
+  /**
+   * Opening handshakes in progress at a time, from accepting the connection to the response, that of TLS included; what
+   * comes beyond is closed at once. 1 to 10,000,000, default 10,000.
+   */
+  maxHandshakes: number
+  /**
+   * Connections a second from one client, as for `maxConnectionsPerIp`, ten seconds' worth at once; what comes beyond is
+   * closed at once. 0 to 1,000,000, default 1000; 0: no limit.
+   */
+  maxHandshakeRatePerIp: number
   /** Milliseconds that `close` gives the connections and the application to end. 0 to 86,400,000, default 10000. */
   stopTimeoutMs: number
   /**
@@ -107,6 +117,8 @@ const DAY_MS = 86_400_000
 
 /** What a path of a Unix domain socket may have: `sun_path` of unix(7) with its end; macOS has four less. */
 const MOST_UNIX_BYTES = process.platform === 'linux' ? 107 : 103
+
+const MOST_MEMORY = 2 ** 46
 
 /** Token of RFC 9110 5.6.2, which a subprotocol's name is (RFC 6455 4.1). */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -183,6 +195,13 @@ export const OPTIONS = {
   ),
   maxConnections: integer(1_000_000, 1, 10_000_000, 'connections at a time'),
   maxConnectionsPerIp: integer(0, 0, 10_000_000, 'connections at a time from one client; 0 for no limit'),
+  maxHandshakes: integer(10_000, 1, 10_000_000, 'opening handshakes in progress at a time'),
+  maxHandshakeRatePerIp: integer(
+    1000,
+    0,
+    1_000_000,
+    'connections a second from one client, ten times as many at once; 0 for no limit',
+  ),
   stopTimeoutMs: integer(10_000, 0, DAY_MS, 'milliseconds that connections get to end when the server stops'),
   closeSpreadMs: integer(
     0,
@@ -265,6 +284,9 @@ export const OPTIONS = {
   ),
   maxPayload: integer(2 ** 20, 0, 536_870_888, 'bytes of a message'),
   maxFragments: integer(2 ** 20, 1, 2 ** 32 - 1, 'frames of a message'),
+  maxMessagesPerSecond: integer(0, 0, 1_000_000, 'frames a second from one client; 0 for no limit'),
+  maxBytesPerSecond: integer(0, 0, MAX_INT32, 'bytes a second from one client; 0 for no limit'),
+  rateLimitPolicy: choice('pause', ['pause', 'close'], 'what happens to a client that sends more'),
   maxBackpressure: integer(2 ** 20, 0, MAX_INT32, 'bytes that may wait for a peer that does not read'),
   backpressurePolicy: choice('close', ['close', 'drop'], 'what happens to a message beyond maxBackpressure'),
   highWaterMark: integer(
@@ -273,7 +295,20 @@ export const OPTIONS = {
     MAX_INT32,
     'bytes waiting for a peer from which on nothing is read from it',
   ),
+  maxMemory: integer(
+    defaultMemory(),
+    2 ** 20,
+    MOST_MEMORY,
+    'bytes that all clients together may make the server hold; a quarter of the memory there is',
+  ),
   handshakeTimeoutMs: integer(10_000, 1, DAY_MS, 'milliseconds for the opening handshake'),
+  httpRequestTimeoutMs: integer(30_000, 1, DAY_MS, 'milliseconds for a plain HTTP request to come in'),
+  httpKeepAliveMs: integer(
+    5000,
+    1,
+    DAY_MS,
+    'milliseconds that a plain HTTP connection is kept between requests',
+  ),
   idlePingMs: integer(30_000, 0, DAY_MS, 'milliseconds of silence after which a peer is pinged; 0 for never'),
   idleTimeoutMs: integer(
     60_000,
@@ -330,15 +365,8 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     ...rest
   } = values as unknown as PrimaryOptions & ConnectionOptions
   if (tls !== undefined) checkTlsOptions(tls)
-  const {
-    maxConnections,
-    maxConnectionsPerIp,
-    stopTimeoutMs,
-    closeSpreadMs,
-    reloadDrainMs,
-    startTimeoutMs,
-    ...more
-  } = rest
+  const { maxConnections, maxConnectionsPerIp, maxHandshakes, maxHandshakeRatePerIp, ...others } = rest
+  const { stopTimeoutMs, closeSpreadMs, reloadDrainMs, startTimeoutMs, ...more } = others
   const { logFormat, logger, metricsPath, adminPort, adminHost, ...connection } = more
   const deflate = values.perMessageDeflate as boolean | Loose<DeflateOptions>
   return {
@@ -354,6 +382,8 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
     balance,
     maxConnections,
     maxConnectionsPerIp,
+    maxHandshakes,
+    maxHandshakeRatePerIp,
     stopTimeoutMs,
     closeSpreadMs,
     reloadDrainMs,
@@ -428,6 +458,14 @@ function appUrl(app: string | URL): string {
     throw new OptionError('ERR_OPTION', `app must be the path of a module; there is no file ${path}`)
   }
   return url.href
+}
+
+/** A quarter of what the machine has, or of what the control group may take. */
+function defaultMemory(): number {
+  // 0, or more than anything, where there is no limit.
+  const constrained = process.constrainedMemory()
+  const total = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+  return Math.min(Math.max(Math.floor(total / 4), 2 ** 20), MOST_MEMORY)
 }
 
 function integer(value: number, min: number, max: number, text: string) {

@@ -20,6 +20,8 @@ const server = await serve({
     ...deflate,
   },
   maxBackpressure: MOST_BYTES,
+  // All clients come from one address.
+  maxHandshakeRatePerIp: 0,
   logLevel: 'warn',
 })
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

@@ -2,6 +2,8 @@ import { headerLength } from '../codec/encode.js'
 import { LimitError } from '../errors.js'
 import type { ConnectionOptions } from '../options.js'
 import { CloseCode } from '../rfc6455.js'
+import type { Environment } from './environment.js'
+import { type MemoryBudget, SMALL_HOLDING } from './memory-budget.js'
 import type { Outbox } from './outbox.js'
 import type { Transport } from './transport.js'
 
@@ -14,12 +16,14 @@ export class Backpressure {
   drainDue = false
   readonly #outbox: Outbox
   readonly #transport: Transport
+  readonly #memory: MemoryBudget
   readonly #options: ConnectionOptions
   #stopped = false
 
-  constructor(outbox: Outbox, transport: Transport, options: ConnectionOptions) {
+  constructor(outbox: Outbox, transport: Transport, { memory, options }: Environment) {
     this.#outbox = outbox
     this.#transport = transport
+    this.#memory = memory
     this.#options = options
   }
 
@@ -38,6 +42,13 @@ export class Backpressure {
     const { bufferedAmount } = this.#outbox
     if (bufferedAmount + headerLength(length) + length <= maxBackpressure) return true
     if (bufferedAmount <= highWaterMark && highWaterMark < maxBackpressure) return true
+    this.drainDue = true
+    return false
+  }
+
+  /** Whether the server has the memory for `length` bytes more to wait for the peer. */
+  isAffordable(length: number): boolean {
+    if (this.#outbox.bufferedAmount + length <= SMALL_HOLDING || this.#memory.hasRoom(length)) return true
     this.drainDue = true
     return false
   }

@@ -3,8 +3,9 @@ import type { DeflateOptions } from '../options.js'
 import { type Deadlines, Timed } from './deadlines.js'
 import { InflateHistory } from './inflate-history.js'
 import { InflateTurns } from './inflate-turns.js'
+import type { MemoryBudget } from './memory-budget.js'
 import { ZlibPool } from './zlib-pool.js'
-import { createDeflater, createInflater } from './zlib-stream.js'
+import { createDeflater, createInflater, type ZlibStream } from './zlib-stream.js'
 
 /** Inflating streams of a shard. One that is missing costs 4 us at most: its owner's history is told to another. */
 const MOST_INFLATERS = 64
@@ -18,6 +19,7 @@ export class Compression extends Timed {
   readonly options: DeflateOptions
   readonly codec: Codec
   readonly maxPayload: number
+  readonly memory: MemoryBudget
   /** Of the shard's `Ledger`. */
   readonly counters: Float64Array
   readonly inflaters: ZlibPool
@@ -35,6 +37,7 @@ export class Compression extends Timed {
     maxPayload: number,
     deadlines: Deadlines,
     counters: Float64Array,
+    memory: MemoryBudget,
   ) {
     super()
     const { level, memLevel, maxContexts } = options
@@ -42,8 +45,10 @@ export class Compression extends Timed {
     this.codec = codec
     this.maxPayload = maxPayload
     this.counters = counters
-    this.inflaters = new ZlibPool(MOST_INFLATERS, createInflater)
-    this.deflaters = new ZlibPool(maxContexts, windowBits => createDeflater(windowBits, level, memLevel))
+    this.memory = memory
+    this.inflaters = new ZlibPool(MOST_INFLATERS, memory, createInflater)
+    const create = (windowBits: number): ZlibStream => createDeflater(windowBits, level, memLevel)
+    this.deflaters = new ZlibPool(maxContexts, memory, create)
     this.#deadlines = deadlines
     // Here, where the server starts, and not when a client's first message comes, a Node without them is to be noticed.
     for (const stream of [createInflater(15), createDeflater(15, level, memLevel)]) stream.close()

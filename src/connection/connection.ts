@@ -1,32 +1,41 @@
 import type { RequestFacts } from '../app.js'
 import { checkClose, serializeClose } from '../codec/close.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
-import { Counter, closeCounter, count, Histogram, observe } from '../ledger.js'
+import { Counter, closeCounter, count, countLimit, type Limit } from '../ledger.js'
+import { memoryError } from '../protocol/budget.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
 import { CloseCode, Opcode, RSV1 } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
 import { Backpressure, backpressureError } from './backpressure.js'
-import { Timed } from './deadlines.js'
 import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
-import { isGivenUp, isPingDue, nextLook } from './liveness.js'
 import { MessageDeflater } from './message-deflater.js'
 import { MessageInflater } from './message-inflater.js'
 import { Outbox, type OutboxOwner } from './outbox.js'
 import { asBytes, asPingPayload } from './payload.js'
+import { RateLimit, type RateLimited, rateError } from './rate-limit.js'
 import type { Transport, TransportOwner } from './transport.js'
+import { Watch, type Watched } from './watch.js'
 
 const NOTHING = Buffer.alloc(0)
+/** What the limits are counted as that say so with an error. */
+const LIMIT_OF: ReadonlyMap<string | undefined, Limit> = new Map([
+  ['ERR_MESSAGE_TOO_BIG', 'max_payload'],
+  ['ERR_MESSAGE_TOO_MANY_FRAGMENTS', 'max_fragments'],
+  ['ERR_BACKPRESSURE', 'max_backpressure'],
+])
 const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
 
 /**
  * One WebSocket connection: it binds the protocol to a transport and is the `Socket` that the application sees. Here
- * are the calls of the application's handlers, backpressure, and what the deadlines do; not: framing, the rules of the
- * protocol, sockets.
+ * are the calls of the application's handlers and backpressure; not: framing, the rules of the protocol, deadlines,
+ * sockets.
  */
-export class Connection extends Timed implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner {
+export class Connection
+  implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner, Watched, RateLimited
+{
   readonly id: number
   data: unknown
   readonly request: RequestFacts
@@ -36,18 +45,15 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   readonly #outbox: Outbox
   readonly #backpressure: Backpressure
   readonly #machine: Protocol
+  readonly #watch: Watch
   readonly #slot: number
   /** Where permessage-deflate was negotiated. */
   readonly #deflater: MessageDeflater | undefined
   readonly #inflater: MessageInflater | undefined
-  /** The tick of the last byte from the peer, or taken by it. */
-  #activeTick: number
-  /** The peer took what waited for it, since the closing handshake's deadline was set. */
-  #progressed = false
-  /** A Ping of the server's own is out. */
-  #pinged = false
-  /** When the Ping that waits for its Pong was sent, in microseconds of the shard, modulo 2^32; 0 for none. */
-  #pingedUs = 0
+  /** Where there is a limit to what the peer may send in a time. */
+  readonly #rate: RateLimit | undefined
+  /** It has sent more. */
+  #throttled = false
   /** The application paused. */
   #paused = false
   /** Handlers whose promise is not settled. */
@@ -72,7 +78,6 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     data: unknown,
     deflate?: DeflateAgreement,
   ) {
-    super()
     this.id = environment.nextId++
     this.data = data
     this.request = request
@@ -81,16 +86,19 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#transport = transport
     this.#slot = slot
     this.#outbox = new Outbox(this, transport, environment.turn, environment.counters)
-    this.#backpressure = new Backpressure(this.#outbox, transport, environment.options)
-    const { app, codec, compression, payloads, options } = environment
+    this.#backpressure = new Backpressure(this.#outbox, transport, environment)
+    const { app, codec, compression, memory, payloads, options } = environment
     if (deflate !== undefined && compression !== undefined) {
       this.#deflater = new MessageDeflater(compression, deflate)
       this.#inflater = new MessageInflater(compression, deflate)
       count(environment.counters, Counter.COMPRESSING)
     }
     const views = app.views === true
-    this.#machine = new Protocol(this, codec, slot, payloads, options.maxPayload, views, this.#inflater)
-    this.#activeTick = environment.deadlines.now
+    const { maxPayload, maxMessagesPerSecond, maxBytesPerSecond } = options
+    if (maxMessagesPerSecond > 0 || maxBytesPerSecond > 0) this.#rate = new RateLimit(environment, this)
+    const [inflater, rate] = [this.#inflater, this.#rate]
+    this.#machine = new Protocol(this, codec, slot, payloads, maxPayload, views, memory, inflater, rate)
+    this.#watch = new Watch(environment, this)
   }
 
   /** Takes the transport over: sends the handshake's response, then the connection is open. */
@@ -100,7 +108,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     connections.add(this)
     count(counters, Counter.OPENED)
     this.#outbox.sendHead(response)
-    this.#armIdle()
+    this.#watch.armIdle()
     if (Diagnostics.OPEN.hasSubscribers) Diagnostics.OPEN.publish({ socket: this })
     if (app.open !== undefined) this.#call(app.open, NOTHING, false)
   }
@@ -146,9 +154,10 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     checkClose(code, reason)
     if (this.#machine.state !== State.OPEN) return
     this.#machine.close(code, reason)
-    this.#armClose()
+    this.#watch.armClose()
     // The peer's Close frame may be among what was held back.
-    this.resume()
+    if (this.isDeaf) this.#resumeLater()
+    this.#paused = this.#throttled = false
   }
 
   terminate(): void {
@@ -159,8 +168,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   pause(): void {
     if (this.#machine.state !== State.OPEN) return
     this.#paused = true
-    // When its Pong will be delivered says nothing about the peer.
-    this.#pingedUs = 0
+    this.#watch.deafened()
     this.#machine.paused = true
     this.#backpressure.stopReading()
   }
@@ -179,31 +187,29 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   /** As `receive`, for bytes that are elsewhere in the codec's memory. */
   receiveAt(offset: number, length: number): void {
-    const { counters, deadlines } = this.#environment
-    this.#activeTick = deadlines.now
-    this.#pinged = false
-    count(counters, Counter.BYTES_IN, length)
+    this.#watch.heard()
+    count(this.#environment.counters, Counter.BYTES_IN, length)
     this.#machine.receive(offset, length)
   }
 
   receiveEnd(): void {
     this.#peerEnded = true
     this.#endWhenAnswered()
-    if (this.#machine.state === State.OPEN) this.#armClose()
+    if (this.#machine.state === State.OPEN) this.#watch.armClose()
   }
 
   written(): void {
-    this.#activeTick = this.#environment.deadlines.now
-    this.#progressed = true
+    this.#watch.taken()
     this.#outbox.written()
   }
 
   closed(): void {
-    const { app, compression, connections, codec, counters, deadlines, log } = this.#environment
+    const { app, compression, connections, codec, counters, log } = this.#environment
     const machine = this.#machine
     if (machine.state === State.CLOSED) return
     machine.transportClosed()
-    deadlines.drop(this)
+    this.#watch.end()
+    this.#rate?.end()
     codec.release(this.#slot)
     this.#deflater?.release()
     this.#inflater?.release()
@@ -214,6 +220,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     count(counters, closeCounter(machine.closeCode))
     count(counters, Counter.CLOSED)
     const fault = machine.error?.code
+    const limit = LIMIT_OF.get(fault)
+    if (limit !== undefined) countLimit(counters, limit)
     const facts = { event: 'connection.closed', connection: this.id, code: machine.closeCode, fault }
     log(
       'debug',
@@ -227,7 +235,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (app.close === undefined) return
     try {
       const result = app.close(this, machine.closeCode, machine.closeReason)
-      if (isPending(result)) this.#watch(result)
+      if (isPending(result)) this.#follow(result)
     } catch (error) {
       this.#handlerFailed(error)
     }
@@ -252,9 +260,24 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   }
 
   deliverPong(source: Buffer, start: number, end: number): void {
-    if (this.#pingedUs !== 0 && start === end) this.#measurePing()
+    if (start === end) this.#watch.pong()
     const { app } = this.#environment
     if (app.pong !== undefined) this.#call(app.pong, source.subarray(start, end), false)
+  }
+
+  throttled(): void {
+    const { counters, options } = this.#environment
+    count(counters, Counter.RATE_LIMITED)
+    if (options.rateLimitPolicy === 'close') return this.#machine.fail(rateError())
+    this.#throttled = true
+    this.#watch.deafened()
+    this.#backpressure.stopReading()
+    this.#rate?.wait()
+  }
+
+  rateRecovered(): void {
+    this.#throttled = false
+    this.resumeNow()
   }
 
   postponed(): void {
@@ -280,15 +303,24 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
    * our Close frame on its way.
    */
   finish(): void {
-    this.#armClose()
+    this.#watch.armClose()
     this.#outbox.endWhenEmpty()
-    this.#paused = false
+    this.#paused = this.#throttled = false
     this.#startReading()
   }
 
   // The outbox's side.
 
   outputWaits(): void {
+    if (this.#machine.state !== State.OPEN) return
+    if (this.#backpressure.isAffordable(0)) return this.#slowDown()
+    // Its Close frame would come behind what waits, which is to be given up now.
+    this.#machine.fail(memoryError())
+    this.#transport.destroy()
+  }
+
+  /** While much waits for the peer nothing is delivered that would have to be answered. */
+  #slowDown(): void {
     if (this.#machine.state !== State.OPEN || !this.#backpressure.isHigh) return
     // What the present read has still to deliver would be answered, too.
     this.#machine.paused = true
@@ -308,67 +340,28 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
       this.#backpressure.drainDue = false
       if (app.drain !== undefined) this.#call(app.drain, NOTHING, false)
     }
-    if (this.#paused || this.#backpressure.isHigh) return
+    if (this.isDeaf || this.#backpressure.isHigh) return
     if (this.#machine.holds) return this.#resumeLater()
     this.#machine.paused = false
     this.#startReading()
   }
 
-  // Deadlines.
+  // The watch's side.
 
-  expire(): void {
-    const { options, deadlines } = this.#environment
-    if (this.#machine.state !== State.OPEN || this.#peerEnded) {
-      // A peer that reads gets all that waits for it; what the application does not hear yet can't be answered in time.
-      const goesOn = (this.#progressed || this.#paused) && this.#transport.isConnected()
-      return goesOn ? this.#armClose() : this.terminate()
-    }
-    const idleMs = this.#idleMs
-    if (this.#paused) {
-      // A peer that the application does not listen to cannot show that it is there; that it is not the kernel knows,
-      // at the latest when the Ping was refused.
-      if (!this.#transport.isConnected()) return this.terminate()
-      if (!this.#pinged && options.idlePingMs > 0) this.#outbox.sendBytes(Opcode.PING, NOTHING)
-      this.#pinged = true
-    } else if (isPingDue(options, idleMs, this.#pinged)) {
-      this.#pinged = true
-      // The peer has the full time to answer, however late the Ping is since this thread was busy.
-      this.#activeTick = deadlines.now - Math.floor(options.idlePingMs / deadlines.tickMs)
-      this.#pingedUs = this.#nowUs | 1
-      this.#outbox.sendBytes(Opcode.PING, NOTHING)
-    } else if (isGivenUp(options, idleMs)) return this.terminate()
-    this.#armIdle()
+  get isOpen(): boolean {
+    return this.#machine.state === State.OPEN && !this.#peerEnded
   }
 
-  /** Small enough, like this, to be no object of its own. */
-  get #nowUs(): number {
-    return (this.#environment.deadlines.elapsedMs * 1000) | 0
+  get isDeaf(): boolean {
+    return this.#paused || this.#throttled
   }
 
-  /** The Pong to the server's own Ping, which has no payload. */
-  #measurePing(): void {
-    const us = ((this.#nowUs | 1) - this.#pingedUs) >>> 0
-    this.#pingedUs = 0
-    observe(this.#environment.counters, Histogram.PING, us / 1e6)
+  isConnected(): boolean {
+    return this.#transport.isConnected()
   }
 
-  get #idleMs(): number {
-    const { deadlines } = this.#environment
-    return this.#paused ? 0 : (deadlines.now - this.#activeTick) * deadlines.tickMs
-  }
-
-  #armIdle(): void {
-    const { options, deadlines } = this.#environment
-    const idleMs = this.#idleMs
-    const lookMs = nextLook(options, idleMs, this.#pinged) - idleMs
-    if (lookMs < Number.POSITIVE_INFINITY) deadlines.set(this, Math.max(lookMs, deadlines.tickMs))
-  }
-
-  /** The closing handshake, or what is left of it, has this long (RFC 6455 7.1.1). */
-  #armClose(): void {
-    const { deadlines, options } = this.#environment
-    this.#progressed = false
-    deadlines.set(this, options.closeTimeoutMs)
+  sendPing(): void {
+    this.#outbox.sendBytes(Opcode.PING, NOTHING)
   }
 
   #sendCompressed(data: string | ArrayBufferLike | ArrayBufferView, binary?: boolean): SendStatus {
@@ -389,10 +382,11 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   /** Whether a message of `length` bytes may wait for the peer as well. */
   #hasRoom(length: number): boolean {
-    if (this.#backpressure.hasRoom(length)) return true
+    const hasRoom = this.#backpressure.hasRoom(length)
+    if (hasRoom && this.#backpressure.isAffordable(length)) return true
     const { options } = this.#environment
     if (options.backpressurePolicy === 'close' && this.#machine.state === State.OPEN) {
-      this.#machine.fail(backpressureError())
+      this.#machine.fail(hasRoom ? memoryError() : backpressureError())
     }
     return false
   }
@@ -404,12 +398,12 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   #buffered(): SendStatus {
     this.#backpressure.drainDue = true
-    this.outputWaits()
+    this.#slowDown()
     return 'buffered'
   }
 
   #startReading(): void {
-    if (this.#paused || this.#machine.holds) return
+    if (this.isDeaf || this.#machine.holds) return
     // After the end everything is read, and thrown away.
     if (this.#machine.state >= State.ENDING || !this.#backpressure.isHigh) this.#backpressure.startReading()
   }
@@ -421,10 +415,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   /** @internal */
   resumeNow(): void {
-    if (this.#paused || this.#machine.state >= State.ENDING) return
-    // Nobody looked whether the peer was there.
-    this.#activeTick = this.#environment.deadlines.now
-    this.#pinged = false
+    if (this.isDeaf || this.#machine.state >= State.ENDING) return
+    this.#watch.heard()
     if (!this.#backpressure.isHigh) this.#machine.resume()
     this.#startReading()
     this.#endWhenAnswered()
@@ -434,7 +426,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   #endWhenAnswered(): void {
     const machine = this.#machine
     if (!this.#peerEnded || machine.holds) return
-    if (machine.state === State.OPEN && (this.#paused || this.#pendingHandlers > 0)) return
+    if (machine.state === State.OPEN && (this.isDeaf || this.#pendingHandlers > 0)) return
     machine.receiveEnd()
   }
 
@@ -443,14 +435,14 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   #call(handler: Handler, data: string | Buffer, isBinary: boolean): void {
     try {
       const result = handler.call(this.#environment.app, this, data as never, isBinary)
-      if (isPending(result)) this.#watch(result)
+      if (isPending(result)) this.#follow(result)
     } catch (error) {
       this.#handlerFailed(error)
     }
   }
 
   /** A handler that returned a promise: its rejection is a failure like a throw. */
-  #watch(result: PromiseLike<unknown>): void {
+  #follow(result: PromiseLike<unknown>): void {
     this.#pendingHandlers++
     // Made once: asynchronous handlers run as often as others.
     this.#onSettled ??= () => {

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { AddressSet } from '../address.js'
 import type { App } from '../app.js'
 import type { ClientCounts } from '../client-counts.js'
+import type { ClientRates } from '../client-rates.js'
 import type { Codec } from '../codec/codec.js'
 import type { Log } from '../log.js'
 import type { ConnectionOptions } from '../options.js'
@@ -9,6 +10,7 @@ import type { Payloads } from '../protocol/payloads.js'
 import type { Compression } from './compression.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
+import type { MemoryBudget } from './memory-budget.js'
 import type { Opening } from './opening.js'
 import type { Turn } from './turn.js'
 
@@ -20,10 +22,14 @@ export interface Environment {
   readonly trusted: AddressSet
   /** Counts of clients behind these; undefined where there is no limit to them. */
   readonly clients: ClientCounts | undefined
+  /** How fast these open connections; undefined where there is no limit. */
+  readonly rates: ClientRates | undefined
   readonly codec: Codec
   readonly payloads: Payloads
   /** Where the option `perMessageDeflate` is set. */
   readonly compression: Compression | undefined
+  /** Of all shards. */
+  readonly memory: MemoryBudget
   readonly turn: Turn
   readonly deadlines: Deadlines
   /** Of the shard's `Ledger`. */

@@ -2,6 +2,7 @@ import { UTF8_COMPLETE, UTF8_INVALID } from '../codec/events.js'
 import { CompressionError, FrameFault, frameError, type PeerError } from '../errors.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
 import { Counter, count } from '../ledger.js'
+import { memoryError } from '../protocol/budget.js'
 import type { Inflater } from '../protocol/inflater.js'
 import { MessageBuffer } from '../protocol/message-buffer.js'
 import { CloseCode } from '../rfc6455.js'
@@ -40,6 +41,8 @@ export class MessageInflater implements Inflater {
   #utf8 = UTF8_COMPLETE
   #finalBlocks = 0
   #buffer: MessageBuffer | undefined
+  /** Bytes of the history, and of the message as long as that is being inflated. */
+  #pinned = 0
   /** Bytes of work in the turn of this number (see `InflateTurns`). */
   #spent = 0
   #turn = 0
@@ -59,6 +62,7 @@ export class MessageInflater implements Inflater {
   /** The connection has ended. */
   release(): void {
     this.#compression.inflaters.release(this)
+    this.#pin(0)
   }
 
   /** It is this connection's turn to have a large message inflated. */
@@ -79,10 +83,13 @@ export class MessageInflater implements Inflater {
     if (!this.#begin()) return undefined
     this.#compression.touch()
     if (!this.#takesOver) this.#history.clear()
-    const error = this.#inflate(source, start, end, isText) ?? this.#finish(isText)
+    const fault = this.#inflate(source, start, end, isText) ?? this.#finish(isText)
     this.#buffer = undefined
+    // The message is the application's, the history stays.
+    const unaffordable = this.#pin(this.#takesOver ? this.#history.capacity : 0)
+    const error = fault ?? unaffordable
     this.#spend(end - start + this.#total + this.#finalBlocks * this.#history.most)
-    if (error !== undefined || this.isPostponed || !this.#takesOver) this.release()
+    if (error !== undefined || this.isPostponed || !this.#takesOver) this.#compression.inflaters.release(this)
     return error ?? this.#count(end - start)
   }
 
@@ -183,7 +190,7 @@ export class MessageInflater implements Inflater {
     this.#buffer ??= new MessageBuffer(length, false)
     this.#buffer.append(memory, inflateOffset, this.end, 0, false, maxPayload)
     this.end = this.#unrecorded = inflateOffset
-    return undefined
+    return this.#pin(this.#history.capacity + this.#buffer.memory)
   }
 
   #finish(isText: boolean): PeerError | undefined {
@@ -199,6 +206,13 @@ export class MessageInflater implements Inflater {
     this.#buffer.append(codec.memory, codec.inflateOffset, this.end, 0, true, maxPayload)
     this.message = this.#buffer.take()
     return undefined
+  }
+
+  #pin(bytes: number): PeerError | undefined {
+    const before = this.#pinned
+    if (bytes === before) return undefined
+    this.#pinned = bytes
+    return this.#compression.memory.resize(before, bytes) ? undefined : memoryError()
   }
 
   #record(): void {

@@ -4,26 +4,22 @@ import { type HandshakeError, StateError } from '../errors.js'
 import { negotiateDeflate } from '../handshake/deflate.js'
 import type { Endpoint } from '../handshake/forwarded.js'
 import { HeadReader } from '../handshake/head.js'
-import { ProxyHeaderReader } from '../handshake/proxy-header.js'
-import { handshakeError, refusalIndex } from '../handshake/refusals.js'
+import { handshakeError } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
-import { type RefusalFacts, serializeAcceptance, serializeRefusal } from '../handshake/response.js'
+import { type RefusalFacts, serializeAcceptance } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
 import { Counter, count } from '../ledger.js'
-import { clientOf, isWithinLimit } from './client.js'
+import { Client } from './client.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
-import { Diagnostics } from './diagnostics.js'
+import { EarlyFrames } from './early-frames.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { nameClient, takeRead } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
-import { Outbox } from './outbox.js'
+import { RefusedResponse } from './refused-response.js'
 import type { Transport, TransportOwner } from './transport.js'
 import { tellWitness } from './witness.js'
-
-/** Bytes of frames that may come while the `upgrade` hook is pending; then reading stands still. */
-const MOST_EARLY_BYTES = 64 * 1024
 
 const Stage = {
   /** The PROXY header is coming in. */
@@ -42,9 +38,7 @@ const Stage = {
 interface Decision {
   readonly upgrade: Upgrade
   readonly request: OpeningRequest
-  /** Frames that came before the response. */
-  readonly early: Buffer[]
-  earlyBytes: number
+  readonly early: EarlyFrames
 }
 
 /**
@@ -55,42 +49,36 @@ export class Opening extends Timed implements TransportOwner {
   readonly #environment: Environment
   #transport: Transport | undefined
   readonly #reader: HeadReader
+  /** Bytes of the request that are kept until all of it is here. */
+  #pinned = 0
   /** A byte of the request has come. */
   #begun = false
   /** Whether it is the connection's first request: HTTP has not had the connection yet. */
   #isFirst = true
   #stage: number = Stage.READING
   #decision: Decision | undefined
-  /** Of a refusal only. */
-  #outbox: Outbox | undefined
+  #refusal: RefusedResponse | undefined
   #method: string | undefined
   #peerEnded = false
-  #proxyHeader: ProxyHeaderReader | undefined
-  /** The client, where a proxy has said who it is. */
-  #client: Endpoint | undefined
+  readonly #client: Client
 
-  constructor(environment: Environment) {
+  /** @param client what a PROXY header has said, where HTTP gives the connection back */
+  constructor(environment: Environment, client?: Endpoint) {
     super()
     this.#environment = environment
+    this.#client = new Client(environment, client)
     this.#reader = new HeadReader(environment.options)
   }
 
   begin(transport: Transport): void {
-    const { deadlines, openings, options } = this.#environment
-    this.#transport = transport
-    openings.add(this)
-    deadlines.set(this, options.handshakeTimeoutMs)
-    if (options.proxyProtocol) this.#expectProxyHeader(transport)
+    this.#enter(transport)
+    if (this.#environment.options.proxyProtocol) this.#expectProxyHeader(transport)
   }
 
-  /** As `begin`, for a connection that HTTP gives back; `client` is what a PROXY header has said. */
-  beginAgain(transport: Transport, client: Endpoint | undefined): void {
-    const { deadlines, openings, options } = this.#environment
+  /** As `begin`, for a connection that HTTP gives back. */
+  beginAgain(transport: Transport): void {
     this.#isFirst = false
-    this.#transport = transport
-    this.#client = client
-    openings.add(this)
-    deadlines.set(this, options.handshakeTimeoutMs)
+    this.#enter(transport)
   }
 
   /** The shard stops: who has not begun to ask is not waited for. The others are answered. */
@@ -124,23 +112,15 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   written(): void {
-    this.#outbox?.written()
+    this.#refusal?.written()
   }
 
   closed(): void {
     this.#leave()
-    this.#outbox?.discard()
+    this.#refusal?.discard()
     this.#decision?.request.abort()
+    this.#decision?.early.end()
     this.#decision = undefined
-  }
-
-  /** Of the refusal's outbox. */
-  outputWaits(): void {
-    // The deadline bounds it.
-  }
-
-  outputTaken(): void {
-    // The deadline bounds it.
   }
 
   expire(): void {
@@ -153,16 +133,23 @@ export class Opening extends Timed implements TransportOwner {
     this.#refuse(handshakeError('ERR_HANDSHAKE_TIMEOUT'))
   }
 
+  #enter(transport: Transport): void {
+    const { counters, deadlines, openings, options } = this.#environment
+    this.#transport = transport
+    openings.add(this)
+    count(counters, Counter.HANDSHAKES)
+    deadlines.set(this, options.handshakeTimeoutMs)
+  }
+
   /** Nobody but a trusted proxy may say who the client is, and it must. */
   #expectProxyHeader(transport: Transport): void {
-    const { counters, log, trusted } = this.#environment
+    const { counters, log } = this.#environment
     const { remoteAddress } = transport
-    if (trusted.has(remoteAddress)) {
+    if (this.#client.expectHeader(remoteAddress)) {
       this.#stage = Stage.ANNOUNCED
-      this.#proxyHeader = new ProxyHeaderReader()
       return
     }
-    this.#stage = Stage.REFUSED
+    this.#end(Stage.REFUSED)
     count(counters, Counter.REFUSED)
     log('debug', `refused: ${remoteAddress} is not in trustProxy`)
     transport.destroy()
@@ -170,27 +157,24 @@ export class Opening extends Timed implements TransportOwner {
 
   #readProxyHeader(start: number, end: number): void {
     const { codec, counters, log } = this.#environment
-    const reader = this.#proxyHeader as ProxyHeaderReader
-    const at = reader.read(codec.memory, start, end)
+    const at = this.#client.readHeader(start, end)
     if (at < 0) {
       this.#countIn(end - start)
-      if (!reader.failed) return
-      this.#stage = Stage.REFUSED
+      if (!this.#client.failed) return
+      this.#end(Stage.REFUSED)
       count(counters, Counter.REFUSED)
       log('debug', 'refused: no PROXY header')
       this.#transport?.destroy()
       return
     }
     this.#countIn(at - start)
-    this.#client = reader.source
-    this.#proxyHeader = undefined
     this.#stage = Stage.READING
     const isEncrypted = this.#transport?.secure(codec.memory.subarray(at, end)) === true
     if (!isEncrypted && at < end) this.#read(at, end)
   }
 
   #read(start: number, end: number): void {
-    const { codec, options, stopping } = this.#environment
+    const { codec, memory, options, stopping } = this.#environment
     const reader = this.#reader
     this.#begun = true
     const at = reader.read(codec.memory, start, end)
@@ -198,30 +182,39 @@ export class Opening extends Timed implements TransportOwner {
       this.#countIn(end - start)
       return this.#refuse(reader.error)
     }
-    if (at < 0) return this.#countIn(end - start)
+    if (at < 0) {
+      this.#countIn(end - start)
+      if (!this.#pin(reader.memory)) this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
+      return
+    }
     this.#countIn(at - start)
+    this.#pin(0)
     const request = new Request(reader.head)
     this.#method = request.method
     const upgrade = examine(request, options)
     if (upgrade === undefined) {
       // No resource of ours can be tunnelled through (RFC 9110 9.3.6), and Node cuts such a connection without a word.
       if (request.method === 'CONNECT') return this.#refuse(handshakeError('ERR_HANDSHAKE_CONNECT'))
-      return this.#giveToHttp(request, at, end)
+      // Whom a header of the request names is not asked: a proxy has one connection for the requests of many clients.
+      const refusal = this.#isFirst ? this.#client.admit(this.#transport as Transport) : undefined
+      return refusal === undefined ? this.#giveToHttp(request, at, end) : this.#refuse(refusal)
     }
     if (upgrade instanceof Error) return this.#refuse(upgrade)
-    if (stopping) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
-    const client = clientOf(request, this.#environment, this.#transport as Transport, this.#client)
-    if (client instanceof Error) return this.#refuse(client)
-    this.#client = client
-    if (!isWithinLimit(client, this.#environment, this.#transport as Transport))
-      return this.#refuse(handshakeError('ERR_HANDSHAKE_TOO_MANY'))
+    if (stopping || !memory.admits()) return this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
+    const client = this.#client
+    const transport = this.#transport as Transport
+    const unread = client.readRequest(request, transport)
+    if (unread !== undefined) return this.#refuse(unread)
+    const refusal = client.admit(transport)
+    if (refusal !== undefined) return this.#refuse(refusal)
     this.#ask(upgrade, request, at, end)
   }
 
   /** Asks the application, if it wants to be asked. `at` to `end` are frames that came with the head. */
   #ask(upgrade: Upgrade, request: Request, at: number, end: number): void {
-    const { app } = this.#environment
-    const facts = new OpeningRequest(request, this.#transport as Transport, upgrade.protocols, this.#client)
+    const { app, memory } = this.#environment
+    const transport = this.#transport as Transport
+    const facts = new OpeningRequest(request, transport, upgrade.protocols, this.#client.endpoint)
     if (app.upgrade === undefined) return this.#accept(upgrade, facts, undefined, at, end)
     let decision: UpgradeDecision<unknown> | Promise<UpgradeDecision<unknown>>
     try {
@@ -231,7 +224,7 @@ export class Opening extends Timed implements TransportOwner {
     }
     if (!isPending(decision)) return this.#carryOut(upgrade, facts, decision, at, end)
     this.#stage = Stage.DECIDING
-    this.#decision = { upgrade, request: facts, early: [], earlyBytes: 0 }
+    this.#decision = { upgrade, request: facts, early: new EarlyFrames(transport, memory) }
     this.#keepEarly(at, end)
     // Of what is no real promise nothing is certain but this: it is called later, and answers once.
     Promise.resolve(decision).then(
@@ -240,6 +233,13 @@ export class Opening extends Timed implements TransportOwner {
         if (this.#stage === Stage.DECIDING) this.#hookFailed(error)
       },
     )
+  }
+
+  #keepEarly(at: number, end: number): void {
+    const decision = this.#decision
+    if (decision === undefined || decision.early.keep(this.#environment.codec.memory, at, end)) return
+    decision.request.abort()
+    this.#refuse(handshakeError('ERR_HANDSHAKE_OVERLOADED'))
   }
 
   #decided(result: UpgradeDecision<unknown>): void {
@@ -251,23 +251,12 @@ export class Opening extends Timed implements TransportOwner {
     const transport = this.#transport as Transport
     this.#decision = undefined
     // Before there is a connection, which may want to pause.
-    if (decision.earlyBytes >= MOST_EARLY_BYTES) transport.resume()
+    decision.early.end()
     const start = codec.readOffset
     this.#carryOut(decision.upgrade, decision.request, result, start, start)
     if (transport.owner === this) return
-    for (const bytes of decision.early) {
-      codec.memory.set(bytes, start)
-      transport.owner.receive(bytes.length)
-    }
+    decision.early.deliver(codec.memory, start)
     if (this.#peerEnded) transport.owner.receiveEnd()
-  }
-
-  #keepEarly(at: number, end: number): void {
-    const decision = this.#decision
-    if (decision === undefined || at === end) return
-    decision.early.push(Buffer.from(this.#environment.codec.memory.subarray(at, end)))
-    decision.earlyBytes += end - at
-    if (decision.earlyBytes >= MOST_EARLY_BYTES) this.#transport?.pause()
   }
 
   #carryOut(
@@ -336,7 +325,7 @@ export class Opening extends Timed implements TransportOwner {
     ])
     this.#leave()
     if (this.#isFirst) count(environment.counters, Counter.HTTP)
-    const client = this.#client
+    const client = this.#client.endpoint
     const stream = transport.detach(bytes)
     if (client !== undefined) nameClient(stream, client)
     environment.http.serve(stream, {
@@ -360,39 +349,36 @@ export class Opening extends Timed implements TransportOwner {
     }
   }
 
-  /**
-   * Sends the refusal and FIN, and reads on until the client's FIN: closing over unread bytes would send a reset,
-   * which can destroy the response on its way.
-   */
   #refuse(refusal: HandshakeError | RefusalFacts): void {
-    const { counters, deadlines, log, options, turn } = this.#environment
-    const date = new Date().toUTCString()
-    const response = serializeRefusal(refusal, { date, method: this.#method })
-    const transport = this.#transport as Transport
-    if (this.#decision !== undefined && this.#decision.earlyBytes >= MOST_EARLY_BYTES) transport.resume()
+    const { deadlines, options } = this.#environment
+    this.#refusal = new RefusedResponse(
+      this.#environment,
+      this.#transport as Transport,
+      refusal,
+      this.#method,
+    )
+    this.#decision?.early.end()
     this.#decision = undefined
-    this.#stage = Stage.REFUSED
-    count(counters, Counter.REFUSED)
-    const { status } = refusal
-    const code = refusal instanceof Error ? refusal.code : undefined
-    count(counters, Counter.REFUSALS + refusalIndex(code))
-    log('debug', `refused: ${status} ${refusal instanceof Error ? refusal.message : ''}`, undefined, {
-      event: 'upgrade.refused',
-      status,
-      fault: code,
-    })
-    if (Diagnostics.REFUSED.hasSubscribers) {
-      const { remoteAddress, remotePort } = transport
-      Diagnostics.REFUSED.publish({ status, code, remoteAddress, remotePort })
-    }
-    this.#outbox = new Outbox(this, transport, turn, counters)
-    this.#outbox.sendHead(response)
-    this.#outbox.endWhenEmpty()
+    this.#end(Stage.REFUSED)
     deadlines.set(this, options.closeTimeoutMs)
   }
 
+  /** The handshake is over, however it ended. */
+  #end(stage: typeof Stage.REFUSED | typeof Stage.DONE): void {
+    if (this.#stage < Stage.REFUSED) count(this.#environment.counters, Counter.HANDSHAKES, -1)
+    this.#stage = stage
+    this.#pin(0)
+  }
+
+  /** @returns false when there is no memory for so much of a request */
+  #pin(bytes: number): boolean {
+    const before = this.#pinned
+    this.#pinned = bytes
+    return bytes === before || this.#environment.memory.resize(before, bytes)
+  }
+
   #leave(): void {
-    this.#stage = Stage.DONE
+    this.#end(Stage.DONE)
     this.#environment.deadlines.drop(this)
     this.#environment.openings.delete(this)
   }
@@ -412,9 +398,9 @@ function reopen(
 ): void {
   const { codec } = environment
   const all = Buffer.concat([bytes, ...takeRead(stream)])
-  const opening = new Opening(environment)
+  const opening = new Opening(environment, client)
   const reattached = transport.reattach(stream, opening)
-  opening.beginAgain(reattached, client)
+  opening.beginAgain(reattached)
   const { length } = codec.readArena
   for (let at = 0; at < all.length; at += length) {
     const piece = all.subarray(at, at + length)

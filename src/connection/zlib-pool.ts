@@ -1,3 +1,4 @@
+import type { MemoryBudget } from './memory-budget.js'
 import type { ZlibStream } from './zlib-stream.js'
 
 const MAX_WINDOW_BITS = 15
@@ -16,12 +17,17 @@ export class ZlibPool {
   readonly #spares: ZlibStream[][] = Array.from({ length: MAX_WINDOW_BITS + 1 }, () => [])
   #spareCount = 0
   readonly #most: number
+  readonly #memory: Pick<MemoryBudget, 'add'>
   readonly #create: (windowBits: number) => ZlibStream
   #latest: object | undefined
 
-  /** @param most streams that there are, 1 at least */
-  constructor(most: number, create: (windowBits: number) => ZlibStream) {
+  /**
+   * @param most streams that there are, 1 at least
+   * @param memory where those that somebody uses are counted
+   */
+  constructor(most: number, memory: Pick<MemoryBudget, 'add'>, create: (windowBits: number) => ZlibStream) {
     this.#most = most
+    this.#memory = memory
     this.#create = create
   }
 
@@ -53,6 +59,7 @@ export class ZlibPool {
     stream.used = true
     this.#streams.set(owner, stream)
     this.#latest = owner
+    this.#memory.add(stream.memory)
     return stream
   }
 
@@ -61,6 +68,7 @@ export class ZlibPool {
     const stream = this.#streams.get(owner)
     if (stream === undefined) return
     this.#streams.delete(owner)
+    this.#memory.add(-stream.memory)
     if (this.#latest === owner) this.#latest = undefined
     this.#spares[stream.windowBits].push(stream)
     this.#spareCount++
@@ -98,11 +106,9 @@ export class ZlibPool {
 
   /** Closes all. */
   close(): void {
-    for (const stream of this.#streams.values()) stream.close()
+    for (const owner of this.#streams.keys()) this.release(owner)
     for (const stream of this.#spares.flat()) stream.close()
-    this.#streams.clear()
     for (const spares of this.#spares) spares.length = 0
     this.#spareCount = 0
-    this.#latest = undefined
   }
 }

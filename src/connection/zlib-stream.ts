@@ -25,6 +25,9 @@ export const SYNC_FLUSH: number = constants.Z_SYNC_FLUSH
 /** Inflation stops where a block ends (zlib.h). */
 export const STOP_AT_BLOCK: number = constants.Z_BLOCK
 
+/** Bytes of an inflating stream beside its window. */
+const INFLATE_STATE = 7 * 1024
+
 /**
  * One of zlib's streams, used without waiting: from memory to memory, no chunks, no events.
  *
@@ -38,11 +41,13 @@ export class ZlibStream {
   /** It was used since this was last set to false. */
   used = true
   readonly windowBits: number
+  /** Bytes that zlib takes for it, as zconf.h has it. */
+  readonly memory: number
   readonly #stream: DeflateRaw | InflateRaw
   readonly #handle: ZlibHandle
   readonly #state: Uint32Array
 
-  constructor(stream: DeflateRaw | InflateRaw, windowBits: number) {
+  constructor(stream: DeflateRaw | InflateRaw, windowBits: number, memory: number) {
     // What `onerror` of the handle is, `writeSync` calls when zlib finds a fault.
     const { _handle: handle, _writeState: state } = stream as ZlibInside
     if (handle?.writeSync === undefined || state === undefined) {
@@ -54,6 +59,7 @@ export class ZlibStream {
       },
     })
     this.windowBits = windowBits
+    this.memory = memory
     this.#stream = stream
     this.#handle = handle
     this.#state = state
@@ -96,7 +102,7 @@ export class ZlibStream {
 
 /** @param windowBits 8 to 15 */
 export function createInflater(windowBits: number): ZlibStream {
-  return new ZlibStream(new InflateRaw({ windowBits }), windowBits)
+  return new ZlibStream(new InflateRaw({ windowBits }), windowBits, INFLATE_STATE + 2 ** windowBits)
 }
 
 /**
@@ -106,5 +112,6 @@ export function createInflater(windowBits: number): ZlibStream {
  * @param memLevel 1 to 9
  */
 export function createDeflater(windowBits: number, level: number, memLevel: number): ZlibStream {
-  return new ZlibStream(new DeflateRaw({ windowBits, level, memLevel }), windowBits)
+  const memory = 2 ** (windowBits + 2) + 2 ** (memLevel + 9)
+  return new ZlibStream(new DeflateRaw({ windowBits, level, memLevel }), windowBits, memory)
 }

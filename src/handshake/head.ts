@@ -94,6 +94,11 @@ export class HeadReader {
     this.#limits = limits
   }
 
+  /** Bytes of memory that what came in earlier pieces takes. */
+  get memory(): number {
+    return this.#kept === undefined ? 0 : this.#kept.length
+  }
+
   /**
    * Takes the bytes from `start` to `end`. They are copied when the head goes on after them, so they may be
    * overwritten after the call. Not to be called again once the head is complete or refused.

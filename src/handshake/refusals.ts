@@ -83,6 +83,7 @@ const REFUSALS = {
   ERR_HANDSHAKE_TIMEOUT: { status: 408, text: 'the opening handshake took too long' },
   ERR_HANDSHAKE_HOOK: { status: 500, text: 'the server failed to decide about the request' },
   ERR_HANDSHAKE_TOO_MANY: { status: 429, text: 'the client has as many connections as it may have' },
+  ERR_HANDSHAKE_TOO_FAST: { status: 429, text: 'the client opens connections faster than it may' },
   ERR_HANDSHAKE_OVERLOADED: { status: 503, text: 'the server has no room for another connection' },
 } as const satisfies Record<string, RefusalFacts>
 

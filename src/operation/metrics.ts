@@ -6,6 +6,7 @@ import {
   DENIALS,
   Histogram,
   type HistogramCells,
+  LIMITS,
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
@@ -55,6 +56,7 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     present(Counter.ADOPTED, Counter.ENDED),
     'TCP connections that the shard holds: WebSocket, opening handshakes and HTTP.',
   ),
+  gauge('shardws_handshakes', c => c[Counter.HANDSHAKES], 'Opening handshakes in progress.'),
   counter('shardws_sockets_adopted_total', Counter.ADOPTED, 'TCP connections handed to the shard.'),
   gauge('shardws_connections', present(Counter.OPENED, Counter.CLOSED), 'Open WebSocket connections.'),
   counter('shardws_connections_opened_total', Counter.OPENED, 'WebSocket connections opened.'),
@@ -67,6 +69,11 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     'shardws_http_connections_total',
     Counter.HTTP,
     'Connections whose first request was no WebSocket upgrade.',
+  ),
+  counter(
+    'shardws_http_requests_refused_total',
+    Counter.HTTP_REFUSED,
+    'HTTP requests beyond a bound, or that were not HTTP.',
   ),
   counter('shardws_messages_received_total', Counter.MESSAGES_IN, 'Messages delivered to the application.'),
   counter('shardws_messages_sent_total', Counter.MESSAGES_OUT, 'Messages that send accepted.'),
@@ -107,6 +114,21 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     'shardws_send_queue_bytes',
     c => c[Counter.SEND_QUEUE],
     'Bytes that wait for clients that do not read.',
+  ),
+  gauge(
+    'shardws_pinned_bytes',
+    c => c[Counter.PINNED] + c[Counter.SEND_QUEUE],
+    'Bytes that clients make the shard hold, the send queue among them.',
+  ),
+  counter(
+    'shardws_memory_refusals_total',
+    Counter.MEMORY_REFUSED,
+    'Times that somebody was not given memory since all shards held the limit.',
+  ),
+  counter(
+    'shardws_rate_limited_total',
+    Counter.RATE_LIMITED,
+    'Times that a client sent more than it may in a second.',
   ),
   gauge(
     'shardws_event_loop_delay_mean_seconds',
@@ -154,6 +176,8 @@ export function renderMetrics({ primary, workers, shards }: Board): string {
     text.sample(primary[PrimaryCounter.DENIED + index], { reason: snakeCase(denial) })
   }
   text
+    .begin('shardws_pinned_limit_bytes', 'gauge', 'Bytes that clients may make all shards hold.')
+    .sample(primary[PrimaryCounter.MEMORY_LIMIT])
     .begin('shardws_reloads_total', 'counter', 'Reloads, by whether the new shards started.')
     .sample(primary[PrimaryCounter.RELOADS], { result: 'done' })
     .sample(primary[PrimaryCounter.RELOADS_FAILED], { result: 'failed' })
@@ -177,6 +201,14 @@ export function renderMetrics({ primary, workers, shards }: Board): string {
   text.begin('shardws_connections_closed_total', 'counter', 'WebSocket connections closed.')
   for (const [index, code] of CLOSE_CODES.entries()) {
     text.sample(sum(shards, Counter.CLOSES + index), { code })
+  }
+  text.begin(
+    'shardws_limits_reached_total',
+    'counter',
+    'WebSocket connections that ended since they reached a limit.',
+  )
+  for (const [index, limit] of LIMITS.entries()) {
+    text.sample(sum(shards, Counter.LIMITS + index), { limit })
   }
   histogram(
     text.begin('shardws_ping_round_trip_seconds', 'histogram', 'From a Ping to an idle client to its Pong.'),

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { AddressSet, UNIX } from '../address.js'
 import { ClientCounts } from '../client-counts.js'
 import { clientKey } from '../client-key.js'
+import { ClientRates } from '../client-rates.js'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError, StateError } from '../errors.js'
 import {
@@ -17,6 +18,8 @@ import {
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
+import { createOccasionalWarning, type OccasionalWarning } from '../log.js'
+import { monotonicMs } from '../monotonic.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
 import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
@@ -39,6 +42,10 @@ import { hasFiles, readTls } from './tls-reader.js'
 
 /** Connections that were accepted and closed at once, by reason. */
 export interface RefusedStats extends Record<Denial, number> {
+  /** As many opening handshakes were in progress. */
+  maxHandshakes: number
+  /** The client had opened connections too fast. */
+  maxHandshakeRatePerIp: number
   /** No shard was ready, or all were full. */
   noShard: number
   /** The client was gone already, or the process had no descriptor left to hand it over with. */
@@ -115,6 +122,8 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #trusted: AddressSet
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
+  readonly #warn: OccasionalWarning
+  readonly #rates: ClientRates | undefined
   readonly #reporter: Reporter
   /** Of this package, when the server was started. */
   readonly #version = readVersion()
@@ -136,6 +145,7 @@ export class Server extends EventEmitter<ServerEvents> {
     reporter: Reporter,
     backoff: Backoff,
     clients: ClientCounts | undefined,
+    rates: ClientRates | undefined,
   ) {
     super()
     this.#options = options
@@ -144,10 +154,13 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp, clients)
     this.#balance = createBalancer(options.balance)
     this.#trusted = new AddressSet(options.connection.trustProxy)
-    this.#needsKey = options.maxConnectionsPerIp > 0 || options.balance === 'client-address'
+    this.#rates = rates
+    this.#needsKey =
+      options.maxConnectionsPerIp > 0 || rates !== undefined || options.balance === 'client-address'
     this.#counters = board.primary
     this.#admin = admin
     this.#reporter = reporter
+    this.#warn = createOccasionalWarning((text, facts) => reporter.warn(text, facts))
     const { workers } = board
     this.#workers = workers
     this.#slots = ledgers.map(
@@ -192,6 +205,7 @@ export class Server extends EventEmitter<ServerEvents> {
     const workers = openLine === undefined ? 1 : options.workers
     const places = openLine === undefined ? 1 : workers * ROWS
     const clients = createClientCounts(options, places)
+    const rates = createClientRates(options)
     const ledgers = Array.from({ length: places }, () => new Ledger())
     const board: Board = {
       primary: createPrimaryCounters(),
@@ -199,6 +213,7 @@ export class Server extends EventEmitter<ServerEvents> {
       shards: ledgers.map(({ counters }) => counters),
     }
     board.primary[PrimaryCounter.STARTED_AT] = Date.now() / 1000
+    board.primary[PrimaryCounter.MEMORY_LIMIT] = options.connection.maxMemory
     const admin = await openAdmin(options, board)
     const reporter = new Reporter(options)
     const { sink } = reporter
@@ -211,6 +226,7 @@ export class Server extends EventEmitter<ServerEvents> {
       logLevel: options.logLevel,
       tls,
       clients: clients?.facts,
+      rates: rates?.facts,
       logTo: options.logger === undefined ? options.logFormat : 'logger',
       codecModule: compileCodec(),
     }
@@ -234,6 +250,7 @@ export class Server extends EventEmitter<ServerEvents> {
       reporter,
       parts.backoff ?? BACKOFF,
       clients,
+      rates,
     )
     try {
       await server.#generations.start()
@@ -405,8 +422,15 @@ export class Server extends EventEmitter<ServerEvents> {
   #accept(handle: TcpHandle): void {
     count(this.#counters, PrimaryCounter.ACCEPTED)
     const { slots, oldSlots } = this.#generations
-    for (const slot of slots) slot.takeReleased()
-    for (const slot of oldSlots) slot.takeReleased()
+    let handshakes = 0
+    for (const slot of slots) {
+      slot.takeReleased()
+      handshakes += slot.handshakes
+    }
+    for (const slot of oldSlots) {
+      slot.takeReleased()
+      handshakes += slot.handshakes
+    }
     let key = ''
     if (this.#needsKey) {
       const address = addressOf(handle)
@@ -418,9 +442,13 @@ export class Server extends EventEmitter<ServerEvents> {
       // A trusted proxy brings many clients.
       if (!this.#trusted.has(address)) key = clientKey(address)
     }
-    const denial = this.#admission.denial(key)
+    const denial = this.#admission.denial(key) ?? this.#haste(key, handshakes)
     if (denial !== undefined) {
       this.#refuse(denial)
+      this.#warn(`connections are closed as they come: ${denial} is ${this.#options[denial]}`, {
+        event: 'connection.denied',
+        reason: denial,
+      })
       closeHandle(handle)
       return
     }
@@ -431,6 +459,13 @@ export class Server extends EventEmitter<ServerEvents> {
     } else if (!slot.handOver(handle, key)) {
       this.#refuse('handoff')
     }
+  }
+
+  /** Which limit of what may come at a time is reached. */
+  #haste(key: string, handshakes: number): 'maxHandshakes' | 'maxHandshakeRatePerIp' | undefined {
+    if (handshakes >= this.#options.maxHandshakes) return 'maxHandshakes'
+    const isTooFast = key !== '' && this.#rates?.take(key, monotonicMs()) === false
+    return isTooFast ? 'maxHandshakeRatePerIp' : undefined
   }
 
   #refuse(reason: (typeof DENIALS)[number]): void {
@@ -481,6 +516,10 @@ function createClientCounts(options: ResolvedOptions, shards: number): ClientCou
   if (maxConnectionsPerIp === 0 || connection.trustProxy.length === 0) return undefined
   const capacity = Math.min(maxConnections, shards * MAX_CONNECTIONS_PER_SHARD)
   return ClientCounts.create(maxConnectionsPerIp, capacity, randomInt(2 ** 31))
+}
+
+function createClientRates({ maxHandshakeRatePerIp: rate }: ResolvedOptions): ClientRates | undefined {
+  return rate === 0 ? undefined : ClientRates.create(rate, randomInt(2 ** 31))
 }
 
 /** The address of who is at the other end, `unix` for a Unix domain socket; undefined when it has gone. */

@@ -18,6 +18,8 @@ export type ShardState = 'starting' | 'ready' | 'waiting' | 'stopping' | 'stoppe
 export interface Traffic {
   /** Sockets that are there: WebSocket connections, opening handshakes and plain HTTP. */
   sockets: number
+  /** Opening handshakes in progress, those of TLS among them, from accepting the connection on. */
+  handshakes: number
   /** Sockets there ever were. */
   socketsTotal: number
   /** WebSocket connections that are open. */
@@ -26,6 +28,8 @@ export interface Traffic {
   connectionsTotal: number
   /** Opening requests that were refused with an HTTP status. */
   handshakesRefused: number
+  /** Requests of plain HTTP that were too long, too slow or not HTTP, where the connection's first one was not. */
+  httpRequestsRefused: number
   /** TLS handshakes that were begun and did not come to their end. */
   tlsHandshakesFailed: number
   messagesIn: number
@@ -33,6 +37,12 @@ export interface Traffic {
   /** Bytes on the wire: handshakes and frames. */
   bytesIn: number
   bytesOut: number
+  /** Bytes that clients make it hold, of `maxMemory`. */
+  pinnedBytes: number
+  /** Times that somebody did not get memory, since all shards held `maxMemory`. */
+  memoryRefused: number
+  /** Times that a client sent more than it may in a second. */
+  rateLimited: number
   /** Messages that `send` did not accept. */
   messagesDropped: number
   /** Pings that were not answered since a later one was waiting already. */
@@ -58,6 +68,8 @@ const GAUGES = [
   Counter.HEAP_SIZE,
   Counter.HEAP_LIMIT,
   Counter.SEND_QUEUE,
+  Counter.HANDSHAKES,
+  Counter.PINNED,
   Counter.ZLIB_STREAMS,
 ]
 
@@ -80,12 +92,15 @@ export class ShardSlot implements Candidate {
   readonly #ledger: Ledger
   #state: ShardState = 'waiting'
   #process: ShardProcess | undefined
+  /** Connections ever handed over: those beyond `Counter.ADOPTED` are on their way. */
+  #handedOver: number
 
   constructor(index: number, place: number, admission: Admission, ledger: Ledger) {
     this.index = index
     this.#place = place
     this.#admission = admission
     this.#ledger = ledger
+    this.#handedOver = ledger.counters[Counter.ADOPTED]
   }
 
   get process(): ShardProcess | undefined {
@@ -103,6 +118,12 @@ export class ShardSlot implements Candidate {
 
   get takes(): boolean {
     return this.#state === 'ready' && this.connections < MAX_CONNECTIONS_PER_SHARD
+  }
+
+  /** Opening handshakes in progress, from accepting the connection on. */
+  get handshakes(): number {
+    const underWay = this.#handedOver - this.#count(Counter.ADOPTED)
+    return Math.max(0, underWay) + this.#count(Counter.HANDSHAKES)
   }
 
   /** A new life begins. */
@@ -124,6 +145,7 @@ export class ShardSlot implements Candidate {
     const cut = counters[Counter.OPENED] - counters[Counter.CLOSED]
     count(counters, closeCounter(CloseCode.ABNORMAL), cut)
     counters[Counter.ENDED] = counters[Counter.ADOPTED]
+    this.#handedOver = counters[Counter.ADOPTED]
     counters[Counter.CLOSED] = counters[Counter.OPENED]
     for (const gauge of GAUGES) counters[gauge] = 0
   }
@@ -142,7 +164,9 @@ export class ShardSlot implements Candidate {
   handOver(handle: TcpHandle, key: string): boolean {
     const admission = this.#admission.admit(key, this.#place)
     this.connections++
+    this.#handedOver++
     if (this.#process?.send(handle, admission)) return true
+    this.#handedOver--
     this.#release(admission)
     return false
   }
@@ -166,15 +190,20 @@ export class ShardSlot implements Candidate {
       inFlight: Math.max(0, this.connections - sockets),
       eventLoopDelayMs: this.#count(Counter.LOOP_DELAY_MS),
       sockets,
+      handshakes: this.handshakes,
       socketsTotal: this.#count(Counter.ADOPTED),
       connections: this.#count(Counter.OPENED) - this.#count(Counter.CLOSED),
       connectionsTotal: this.#count(Counter.OPENED),
       handshakesRefused: this.#count(Counter.REFUSED),
+      httpRequestsRefused: this.#count(Counter.HTTP_REFUSED),
       tlsHandshakesFailed: this.#count(Counter.TLS_FAILED),
       messagesIn: this.#count(Counter.MESSAGES_IN),
       messagesOut: this.#count(Counter.MESSAGES_OUT),
       bytesIn: this.#count(Counter.BYTES_IN),
       bytesOut: this.#count(Counter.BYTES_OUT),
+      pinnedBytes: this.#count(Counter.PINNED) + this.#count(Counter.SEND_QUEUE),
+      memoryRefused: this.#count(Counter.MEMORY_REFUSED),
+      rateLimited: this.#count(Counter.RATE_LIMITED),
       messagesDropped: this.#count(Counter.DROPPED),
       pongsSkipped: this.#count(Counter.PONGS_SKIPPED),
     }

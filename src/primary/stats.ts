@@ -2,15 +2,20 @@ import type { ShardStats, Traffic } from './shard-slot.js'
 
 const TRAFFIC: readonly (keyof Traffic)[] = [
   'sockets',
+  'handshakes',
   'socketsTotal',
   'connections',
   'connectionsTotal',
   'handshakesRefused',
+  'httpRequestsRefused',
   'tlsHandshakesFailed',
   'messagesIn',
   'messagesOut',
   'bytesIn',
   'bytesOut',
+  'pinnedBytes',
+  'memoryRefused',
+  'rateLimited',
   'messagesDropped',
   'pongsSkipped',
 ]

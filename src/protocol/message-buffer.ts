@@ -1,4 +1,6 @@
 const FIRST_CAPACITY = 512
+/** Of memory: what the kernel gives at a time. */
+const PAGE = 4096
 
 /**
  * A message that did not come in one piece, being put together.
@@ -43,6 +45,11 @@ export class MessageBuffer {
     }
     source.copy(this.#bytes, this.#used, start, end)
     this.#used = used
+  }
+
+  /** Bytes of memory that it takes: pages that were written to. */
+  get memory(): number {
+    return Math.min(this.#bytes.length, Math.ceil(this.#used / PAGE) * PAGE)
   }
 
   /** The message. It is the caller's: nothing is appended any more. */

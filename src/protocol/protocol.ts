@@ -12,8 +12,10 @@ import {
 } from '../codec/events.js'
 import { frameError, type PeerError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
+import { type Budget, memoryError } from './budget.js'
 import type { Inflater } from './inflater.js'
 import { MessageBuffer } from './message-buffer.js'
+import type { Meter } from './meter.js'
 import type { Payloads } from './payloads.js'
 import { Cause, nextState, State } from './state.js'
 import { textFrom, textOf } from './text.js'
@@ -27,6 +29,8 @@ export interface ProtocolOwner {
   /** A Ping, to be answered with the payload at `start` to `end` of `source` (RFC 6455 5.5.3), then told to the app. */
   deliverPing(source: Buffer, start: number, end: number): void
   deliverPong(source: Buffer, start: number, end: number): void
+  /** The peer sends faster than it may: nothing more of it is delivered before `resume`. */
+  throttled(): void
   /** The next message waits until there is time to inflate it: nothing is delivered before `resume`. */
   postponed(): void
   /** Send a Close frame; nothing may be sent after it. */
@@ -40,6 +44,8 @@ interface Held {
   events: Int32Array
   bytes: Buffer
   offset: number
+  /** They were admitted by the meter. */
+  isAdmitted: boolean
 }
 
 /** A compressed message that is all there and was not inflated yet. */
@@ -70,18 +76,25 @@ export class Protocol {
   readonly #maxPayload: number
   /** Where permessage-deflate was negotiated. */
   readonly #inflater: Inflater | undefined
+  /** Where the peer must not send as fast as it can. */
+  readonly #meter: Meter | undefined
   #message: MessageBuffer | undefined
   /** A control frame that did not come in one piece. */
   #control: Buffer | undefined
   #controlLength = 0
   #held: Held[] | undefined
+  readonly #budget: Budget
+  /** Bytes of the message and of what is held. */
+  #pinned = 0
   /** Comes before what is held. */
   #postponed: Postponed | undefined
 
   /**
    * @param slot of `codec`; the protocol's to use, its owner's to release
    * @param payloads of the codec's memory
+   * @param budget has the memory of what can't be delivered yet
    * @param inflater where `codec` lets compressed messages through
+   * @param meter where there is a limit to what the peer may send in a time
    */
   constructor(
     owner: ProtocolOwner,
@@ -90,7 +103,9 @@ export class Protocol {
     payloads: Payloads,
     maxPayload: number,
     views: boolean,
+    budget: Budget,
     inflater?: Inflater,
+    meter?: Meter,
   ) {
     this.#owner = owner
     this.#codec = codec
@@ -98,7 +113,9 @@ export class Protocol {
     this.#payloads = payloads
     this.#maxPayload = maxPayload
     this.#views = views
+    this.#budget = budget
     this.#inflater = inflater
+    this.#meter = meter
   }
 
   /** Bytes of the peer: `length` of them at `offset` of the codec's memory. */
@@ -110,7 +127,8 @@ export class Protocol {
       const count = codec.decode(this.#slot, length, offset)
       const consumed = count === codec.eventsCapacity ? codec.consumed() : length
       if (this.paused) this.#hold(0, count)
-      else this.#walk(0, count)
+      else if (this.#meter === undefined) this.#walk(count)
+      else this.#walkMetered(this.#meter, count, consumed)
       if (consumed >= length) return
       // A full table, possible in the client role only. What the walk did not touch is still in the arena.
       offset += consumed
@@ -125,14 +143,18 @@ export class Protocol {
     if (this.#postponed !== undefined) {
       const { word, bytes } = this.#postponed
       this.#postponed = undefined
+      this.#pin(-bytes.length)
       if (this.state === State.OPEN) this.#inflate(word, bytes, 0, bytes.length)
     }
     while (this.#held !== undefined && !this.paused && this.state < State.ENDING) {
-      const { events, bytes, offset } = this.#held.shift() as Held
+      const { events, bytes, offset, isAdmitted } = this.#held.shift() as Held
       if (this.#held.length === 0) this.#held = undefined
+      this.#pin(-events.byteLength - bytes.length)
       codec.events.set(events)
       codec.memory.set(bytes, offset)
-      this.#walk(0, events.length / 4, true)
+      const count = events.length / 4
+      if (isAdmitted || this.#meter === undefined) this.#walk(count, true)
+      else this.#walkMetered(this.#meter, count, 0, true)
     }
   }
 
@@ -145,7 +167,7 @@ export class Protocol {
   close(code: number, reason: string): void {
     if (this.state !== State.OPEN) return
     this.state = nextState(this.state, Cause.CLOSE_SENT)
-    this.#message = undefined
+    this.#dropMessage()
     this.#owner.sendClose(code, reason)
   }
 
@@ -192,16 +214,47 @@ export class Protocol {
     this.#message = undefined
     this.#control = undefined
     this.#held = undefined
+    this.#pin(-this.#pinned)
     this.#postponed = undefined
   }
 
-  /** Delivers the events from `first` to before `count` of the codec's table. */
-  #walk(first: number, count: number, front = false): void {
+  #dropMessage(): void {
+    if (this.#message === undefined) return
+    this.#pin(-this.#message.memory)
+    this.#message = undefined
+  }
+
+  /** @returns false when there is no memory for `bytes` more */
+  #pin(bytes: number): boolean {
+    const before = this.#pinned
+    this.#pinned += bytes
+    return bytes === 0 || this.#budget.resize(before, this.#pinned)
+  }
+
+  /** As `#walk`, as far as the meter lets it. */
+  #walkMetered(meter: Meter, count: number, bytes: number, front = false): void {
+    // What is thrown away need not be measured.
+    if (this.state !== State.OPEN) return this.#walk(count, front)
+    const end = meter.admit(this.#codec.events, count, bytes)
+    const isHeld = end < count
+    if (isHeld) this.#hold(end, count, front)
+    this.#walk(end, front || isHeld)
+    if (this.state !== State.OPEN || !(isHeld || meter.isSpent)) return
+    this.paused = true
+    this.#owner.throttled()
+  }
+
+  /**
+   * Delivers the first `count` events of the codec's table.
+   *
+   * @param front what is not delivered, since it is paused, comes before all that is held
+   */
+  #walk(count: number, front = false): void {
     const events = this.#codec.events
     this.#payloads.begin(events, count)
-    for (let i = first; i < count; i++) {
+    for (let i = 0; i < count; i++) {
       if (this.state >= State.ENDING) return
-      if (this.paused) return this.#hold(i, count, front)
+      if (this.paused) return this.#hold(i, count, front, true)
       const at = i * 4
       const word = events[at]
       const start = events[at + 1]
@@ -225,7 +278,7 @@ export class Protocol {
     }
   }
 
-  #hold(first: number, count: number, front = false): void {
+  #hold(first: number, count: number, front = false, isAdmitted = false): void {
     if (first >= count) return
     const codec = this.#codec
     const events = codec.events.slice(first * 4, count * 4)
@@ -233,10 +286,13 @@ export class Protocol {
     const isError = (events[last] & 0xff) === EVENT_ERROR
     const offset = events[1]
     const end = events[last + 1] + (isError ? 0 : events[last + 2])
-    const held = { events, bytes: Buffer.from(codec.memory.subarray(offset, end)), offset }
+    const held = { events, bytes: Buffer.from(codec.memory.subarray(offset, end)), offset, isAdmitted }
     this.#held ??= []
     if (front) this.#held.unshift(held)
     else this.#held.push(held)
+    const isGranted = this.#pin(events.byteLength + held.bytes.length)
+    // What was held before is not asked for again.
+    if (!isGranted && !front) this.fail(memoryError())
   }
 
   /** A piece of a data message that did not come whole. */
@@ -251,11 +307,16 @@ export class Protocol {
     const final = (word & EVENT_FIN) !== 0
     const ends = final && (word & EVENT_FRAME_END) !== 0
     if (this.#message === undefined) this.#message = new MessageBuffer(length + rest, final)
-    this.#message.append(memory, start, start + length, rest, final, this.#maxPayload)
+    const message = this.#message
+    const before = message.memory
+    message.append(memory, start, start + length, rest, final, this.#maxPayload)
+    if (!this.#pin(message.memory - before)) {
+      this.fail(memoryError())
+      return undefined
+    }
     if (!ends) return undefined
-    const bytes = this.#message.take()
-    this.#message = undefined
-    return bytes
+    this.#dropMessage()
+    return message.take()
   }
 
   /** A compressed message, or a piece of one: it is inflated when all of it is here, and only then known to be valid. */
@@ -282,7 +343,9 @@ export class Protocol {
 
   #postpone(word: number, source: Buffer, from: number, to: number): void {
     const isOwn = source !== this.#codec.memory
-    this.#postponed = { word, bytes: isOwn ? source : Buffer.from(source.subarray(from, to)) }
+    const bytes = isOwn ? source : Buffer.from(source.subarray(from, to))
+    if (!this.#pin(bytes.length)) return this.fail(memoryError())
+    this.#postponed = { word, bytes }
     this.paused = true
     this.#owner.postponed()
   }

@@ -5,13 +5,32 @@ import type { App } from '../app.js'
 import type { Page } from '../built-in/page.js'
 import type { HttpEndpoint, HttpVisit } from '../connection/environment.js'
 import { isPending, reportFailure } from '../connection/failure.js'
-import type { Board } from '../ledger.js'
+import { type Board, Counter, count } from '../ledger.js'
 import type { Log } from '../log.js'
 import { answerMetrics, answerProbe, isReading, pathOf, respond } from '../operation/endpoints.js'
+import type { ConnectionOptions } from '../options.js'
 import { VERSION } from '../rfc6455.js'
 
-/** Milliseconds that a request may take to come in, as a whole; Node's default is five minutes. */
-const REQUEST_TIMEOUT_MS = 30_000
+/** How often Node looks whose time is over, in milliseconds; its default is half a minute. */
+const MOST_CHECK_MS = 1000
+
+/** What is answered to a request that breaks a bound before there is anybody to answer it; else 400. */
+const FAULT_STATUS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+/** What bounds HTTP. */
+export type HttpOptions = Pick<
+  ConnectionOptions,
+  | 'path'
+  | 'handshakeTimeoutMs'
+  | 'httpRequestTimeoutMs'
+  | 'httpKeepAliveMs'
+  | 'maxHeaderBytes'
+  | 'maxHeaderLines'
+>
 
 /** Loading it takes a thread of Node 26 40 ms, which a server without HTTP requests has no use for. */
 function loadHttp(): typeof import('node:http') {
@@ -21,6 +40,8 @@ function loadHttp(): typeof import('node:http') {
 /** What is answered for those who operate the server. */
 export interface Operation {
   readonly board: Board
+  /** Of this shard's `Ledger`. */
+  readonly counters: Float64Array
   /** The path of the metrics, also where the application has an `http` hook; undefined for none. */
   readonly metricsPath: string | undefined
   /** Of the built-in application; others have none. */
@@ -31,6 +52,8 @@ export interface Operation {
 interface Guest {
   readonly visit: HttpVisit
   unanswered: number
+  /** The answer to the latest of them. */
+  latest: ServerResponse | undefined
   /** Called when there are none. */
   leave: (() => void) | undefined
 }
@@ -42,8 +65,7 @@ interface Guest {
  */
 export class ShardHttp implements HttpEndpoint {
   readonly #app: App<unknown>
-  readonly #path: string | undefined
-  readonly #headersTimeoutMs: number
+  readonly #options: HttpOptions
   readonly #log: Log
   readonly #operation: Operation
   #server: Server | undefined
@@ -55,23 +77,15 @@ export class ShardHttp implements HttpEndpoint {
   readonly #guests = new WeakMap<Duplex, Guest>()
   #stopping = false
 
-  /** @param path the only path that has a WebSocket; undefined for any */
-  constructor(
-    app: App<unknown>,
-    path: string | undefined,
-    headersTimeoutMs: number,
-    log: Log,
-    operation: Operation,
-  ) {
+  constructor(app: App<unknown>, options: HttpOptions, log: Log, operation: Operation) {
     this.#app = app
-    this.#path = path
-    this.#headersTimeoutMs = headersTimeoutMs
+    this.#options = options
     this.#log = log
     this.#operation = operation
   }
 
   serve(stream: Duplex, visit: HttpVisit): void {
-    this.#guests.set(stream, { visit, unanswered: 0, leave: undefined })
+    this.#guests.set(stream, { visit, unanswered: 0, latest: undefined, leave: undefined })
     let server: Server
     if (visit.asksForOther) {
       this.#deafServer ??= this.#create(false)
@@ -111,12 +125,20 @@ export class ShardHttp implements HttpEndpoint {
 
   #create(hearsUpgrades: boolean): Server {
     const { http } = this.#app
-    const { metricsPath, board } = this.#operation
+    const { board, metricsPath } = this.#operation
+    const { handshakeTimeoutMs, httpRequestTimeoutMs, httpKeepAliveMs, maxHeaderBytes } = this.#options
+    const mostHeaders = 2 * this.#options.maxHeaderLines
+    const headersTimeoutMs = Math.min(handshakeTimeoutMs, httpRequestTimeoutMs)
+    const bounds = {
+      maxHeaderSize: maxHeaderBytes,
+      connectionsCheckingInterval: Math.max(10, Math.min(MOST_CHECK_MS, headersTimeoutMs)),
+    }
     const listener: RequestListener =
       http === undefined
         ? (request, response) => this.#answer(request, response)
         : (request, response) => this.#ask(http, request, response)
-    const server = loadHttp().createServer((request, response) => {
+    const server = loadHttp().createServer(bounds, (request, response) => {
+      if (request.rawHeaders.length > mostHeaders) return this.#refuseHeaders(response)
       if (this.#stopping) response.setHeader('Connection', 'close')
       this.#countAnswer(request.socket, response)
       const isMetrics = metricsPath !== undefined && pathOf(request) === metricsPath && isReading(request)
@@ -129,12 +151,36 @@ export class ShardHttp implements HttpEndpoint {
     if (hearsUpgrades) server.on('upgrade', giveBack)
     // No line is left out silently: what is too much is refused, and the bytes of a head are bounded in any case.
     server.maxHeadersCount = 0
-    server.headersTimeout = this.#headersTimeoutMs
-    server.requestTimeout = REQUEST_TIMEOUT_MS
+    server.headersTimeout = headersTimeoutMs
+    server.requestTimeout = httpRequestTimeoutMs
+    server.keepAliveTimeout = httpKeepAliveMs
+    server.on('clientError', (error: NodeJS.ErrnoException, stream) => this.#refuse(error, stream))
     // A server that does not listen does not watch its time-outs: they are set up when it says that it does.
     server.emit('listening')
     if (this.#stopping) this.#endIdle(server)
     return server
+  }
+
+  /** As many lines as in an opening request; Node can only leave some out, or take all. */
+  #refuseHeaders(response: ServerResponse): void {
+    count(this.#operation.counters, Counter.HTTP_REFUSED)
+    response.setHeader('Connection', 'close')
+    respond(response, 431, 'Request Header Fields Too Large')
+  }
+
+  /** What Node would do, and a count: says what is wrong, unless an answer is under way, and ends the connection. */
+  #refuse(error: NodeJS.ErrnoException, stream: Duplex): void {
+    // The client has gone.
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE' || !stream.writable) {
+      stream.destroy()
+      return
+    }
+    count(this.#operation.counters, Counter.HTTP_REFUSED)
+    const { unanswered = 0, latest } = this.#guests.get(stream) ?? {}
+    const isAnswering = unanswered > 1 || (unanswered === 1 && latest?.headersSent === true)
+    const status = FAULT_STATUS[error.code ?? ''] ?? '400 Bad Request'
+    if (!isAnswering) stream.write(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
+    stream.end(() => stream.destroy())
   }
 
   #endIdle(server: Server): void {
@@ -147,6 +193,7 @@ export class ShardHttp implements HttpEndpoint {
     const guest = this.#guests.get(stream)
     if (guest === undefined) return
     guest.unanswered++
+    guest.latest = response
     response.once('close', () => {
       guest.unanswered--
       if (guest.unanswered === 0) guest.leave?.()
@@ -201,7 +248,7 @@ export class ShardHttp implements HttpEndpoint {
       if (page !== undefined && this.#answerPage(page, requested, request, response)) return
     }
     const hint = page !== undefined && requested === '/' ? '; there is a page for browsers here' : ''
-    if (this.#path !== undefined && requested !== this.#path) {
+    if (this.#options.path !== undefined && requested !== this.#options.path) {
       return respond(response, 404, `Not Found${hint}`)
     }
     response.setHeader('Upgrade', 'websocket')

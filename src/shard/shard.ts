@@ -5,11 +5,13 @@ import { AddressSet } from '../address.js'
 import type { App } from '../app.js'
 import { Page } from '../built-in/page.js'
 import { ClientCounts } from '../client-counts.js'
+import { ClientRates } from '../client-rates.js'
 import { Codec } from '../codec/codec.js'
 import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
 import type { Environment } from '../connection/environment.js'
+import { MemoryBudget } from '../connection/memory-budget.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
 import { Turn } from '../connection/turn.js'
@@ -103,26 +105,31 @@ class Shard implements RunningShard, Registry {
     this.#ledger = new Ledger(task.ledger)
     this.#tls = task.tls && this.#openTls(task.tls, codec, options, log)
     this.#transports = this.#tls ?? openTransports(codec, this)
-    this.#http = new ShardHttp(app, options.path, options.handshakeTimeoutMs, log, {
+    this.#http = new ShardHttp(app, options, log, {
       board: task.board,
+      counters: this.#ledger.counters,
       metricsPath: task.metricsPath,
       page: task.app === undefined ? new Page(options.path) : undefined,
     })
     this.#deadlines = new Deadlines(tickMs(options))
-    const { maxPayload, perMessageDeflate } = options
+    const { maxMemory, maxPayload, perMessageDeflate } = options
+    const { counters } = this.#ledger
+    const memory = new MemoryBudget(counters, task.board.shards, maxMemory, log)
     this.#environment = {
       app,
       options,
       trusted: new AddressSet(options.trustProxy),
       clients: task.clients && new ClientCounts(task.clients),
+      rates: task.rates && new ClientRates(task.rates),
       codec,
       compression:
         perMessageDeflate &&
-        new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines, this.#ledger.counters),
+        new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines, counters, memory),
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
       deadlines: this.#deadlines,
-      counters: this.#ledger.counters,
+      memory,
+      counters,
       openings: new Set<Opening>(),
       connections: new Set<Connection>(),
       log,

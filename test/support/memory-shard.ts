@@ -2,16 +2,19 @@ import type { Duplex } from 'node:stream'
 import { AddressSet } from '../../src/address.js'
 import { type App, defineApp, type MessageApp } from '../../src/app.js'
 import type { ClientCounts } from '../../src/client-counts.js'
+import type { ClientRates } from '../../src/client-rates.js'
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
 import { Compression } from '../../src/connection/compression.js'
 import { Connection } from '../../src/connection/connection.js'
 import { Deadlines } from '../../src/connection/deadlines.js'
 import type { Environment, HttpVisit } from '../../src/connection/environment.js'
+import { MemoryBudget } from '../../src/connection/memory-budget.js'
 import { Opening } from '../../src/connection/opening.js'
 import { Turn } from '../../src/connection/turn.js'
 import type { DeflateAgreement } from '../../src/handshake/deflate.js'
 import { Counter, Ledger } from '../../src/ledger.js'
+import type { Log } from '../../src/log.js'
 import type { ConnectionOptions } from '../../src/options.js'
 import { Payloads } from '../../src/protocol/payloads.js'
 import { resolveOptions } from '../../src/serve-options.js'
@@ -26,6 +29,8 @@ export class MemoryShard {
   readonly environment: Environment
   readonly codec: Codec
   readonly deadlines: Deadlines
+  /** Counters of another shard, which does nothing by itself. */
+  readonly other = new Ledger().counters
   /** Lines of the log. */
   readonly log: string[] = []
   /** Streams given to HTTP. */
@@ -39,31 +44,36 @@ export class MemoryShard {
     options: Partial<ConnectionOptions> = {},
     slots = 8,
     clients?: ClientCounts,
+    rates?: ClientRates,
   ) {
     this.codec = new Codec(compileCodec(), slots)
     this.deadlines = new Deadlines(10, () => this.nowMs)
-    const all = { ...resolveOptions({}).connection, ...options }
     const { counters } = new Ledger()
+    const log: Log = (level, line, error) => {
+      const detail =
+        error === undefined ? '' : `: ${error instanceof Error ? String(error) : JSON.stringify(error)}`
+      this.log.push(`${level} ${line}${detail}`)
+    }
+    const all = { ...resolveOptions({}).connection, ...options }
+    const memory = new MemoryBudget(counters, [counters, this.other], all.maxMemory, log)
     this.environment = {
       app: defineApp(app as App<unknown>),
       options: all,
       compression:
         all.perMessageDeflate &&
-        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines, counters),
+        new Compression(all.perMessageDeflate, this.codec, all.maxPayload, this.deadlines, counters, memory),
       trusted: new AddressSet(options.trustProxy ?? []),
       clients,
+      rates,
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
       deadlines: this.deadlines,
+      memory,
       counters,
       openings: new Set(),
       connections: new Set(),
-      log: (level, line, error) => {
-        const detail =
-          error === undefined ? '' : `: ${error instanceof Error ? String(error) : JSON.stringify(error)}`
-        this.log.push(`${level} ${line}${detail}`)
-      },
+      log,
       http: {
         serve: (stream, visit) => {
           this.http.push(stream)

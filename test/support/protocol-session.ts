@@ -22,8 +22,9 @@ export class ProtocolSession {
 
   constructor(options: SessionOptions = {}) {
     const { maxPayload = 2 ** 20, maxFragments = 2 ** 20, views = false } = options
+    const budget = { resize: () => true }
     this.#slot = codec.acquire('server', maxPayload, maxFragments)
-    this.protocol = new Protocol(this.owner, codec, this.#slot, payloads, maxPayload, views)
+    this.protocol = new Protocol(this.owner, codec, this.#slot, payloads, maxPayload, views, budget)
   }
 
   get messages(): (string | Buffer)[] {

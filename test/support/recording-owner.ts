@@ -21,6 +21,10 @@ export class RecordingOwner implements ProtocolOwner {
     this.#add(`pong ${source.toString('utf8', start, end)}`)
   }
 
+  throttled(): void {
+    this.lines.push('throttled')
+  }
+
   sendClose(code: number, reason: string): void {
     this.#add(`send close ${code} ${reason}`)
   }

@@ -58,6 +58,7 @@ describe('the options in the README', () => {
     app: 'built-in',
     tls: 'none',
     resourceLimits: "Node's",
+    maxMemory: 'a quarter of the memory',
     unix: 'none',
     unixMode: 'umask',
     fd: 'none',

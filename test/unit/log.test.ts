@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import {
   createLog,
   createLoggerSink,
+  createOccasionalWarning,
   createSink,
   type LogRecord,
   MAX_RECORDS_PER_SECOND,
@@ -134,4 +135,28 @@ describe('a sink', () => {
     expect(write).toHaveBeenCalledTimes(1)
     expect(write.mock.calls[0][0]).toContain('the disk is full')
   })
+})
+
+test('an occasional warning comes once a second, and says how often there was cause', () => {
+  let nowMs = 5000
+  const seen: unknown[] = []
+  const warn = createOccasionalWarning(
+    (text, facts) => seen.push([text, facts.times]),
+    () => nowMs,
+  )
+  for (const [waitMs, text] of [
+    [0, 'a'],
+    [1, 'b'],
+    [998, 'c'],
+    [1, 'd'],
+    [5000, 'e'],
+  ] as const) {
+    nowMs += waitMs
+    warn(text, { event: 'x' })
+  }
+  expect(seen).toEqual([
+    ['a', 1],
+    ['d', 3],
+    ['e', 1],
+  ])
 })

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../src/errors.js'
@@ -51,6 +51,8 @@ describe('resolveOptions', () => {
       maxConnections: 1_000_000,
       maxConnectionsPerIp: 0,
       reloadDrainMs: 60_000,
+      maxHandshakes: 10_000,
+      maxHandshakeRatePerIp: 1000,
       stopTimeoutMs: 10_000,
       closeSpreadMs: 0,
       startTimeoutMs: 30_000,
@@ -73,10 +75,16 @@ describe('resolveOptions', () => {
         perMessageDeflate: undefined,
         maxPayload: 1_048_576,
         maxFragments: 1_048_576,
+        maxMessagesPerSecond: 0,
+        maxBytesPerSecond: 0,
+        rateLimitPolicy: 'pause',
         maxBackpressure: 1_048_576,
         backpressurePolicy: 'close',
         highWaterMark: 65_536,
+        maxMemory: expect.any(Number) as number,
         handshakeTimeoutMs: 10_000,
+        httpRequestTimeoutMs: 30_000,
+        httpKeepAliveMs: 5000,
         idlePingMs: 30_000,
         idleTimeoutMs: 60_000,
         closeTimeoutMs: 5000,
@@ -220,4 +228,10 @@ describe('resolveOptions', () => {
     protocols.push('b')
     expect(connection.protocols).toEqual(['a'])
   })
+})
+
+it('maxMemory is a quarter of what there is', () => {
+  const { maxMemory } = resolveOptions({}).connection
+  expect(maxMemory).toBeGreaterThanOrEqual(2 ** 20)
+  expect(maxMemory).toBeLessThanOrEqual(totalmem() / 4)
 })

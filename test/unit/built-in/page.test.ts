@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Page } from '../../../src/built-in/page.js'
 import { createPrimaryCounters, Ledger } from '../../../src/ledger.js'
+import { resolveOptions } from '../../../src/serve-options.js'
 import { ShardHttp } from '../../../src/shard/http.js'
 import { RawClient } from '../../raw-client.js'
 
@@ -31,9 +32,12 @@ afterEach(() => {
 /** A shard's HTTP with a page, fed by a listener. */
 async function serve(path?: string, metricsPath?: string): Promise<number> {
   const page = new Page(path, pathToFileURL(`${directory}/`))
-  const board = { primary: createPrimaryCounters(), workers: 1, shards: [new Ledger().counters] }
-  const http = new ShardHttp({}, path, 10_000, (level, line) => log.push(`${level} ${line}`), {
+  const { counters } = new Ledger()
+  const board = { primary: createPrimaryCounters(), workers: 1, shards: [counters] }
+  const options = { ...resolveOptions({}).connection, path }
+  const http = new ShardHttp({}, options, (level, line) => log.push(`${level} ${line}`), {
     board,
+    counters,
     metricsPath,
     page,
   })

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { App } from '../../../src/app.js'
+import { ClientCounts } from '../../../src/client-counts.js'
+import { ClientRates } from '../../../src/client-rates.js'
 import { text } from '../../support/frames.js'
 import { framesOf, MemoryShard, turnEnd } from '../../support/memory-shard.js'
 import { proxyV2 } from '../../support/proxy-header.js'
@@ -153,5 +155,45 @@ describe('a connection that HTTP gives back', () => {
     expect(status(transport.reattached?.takeSent() as Buffer)).toBe(405)
     shard.pass(6000)
     expect(transport.reattached?.isDestroyed).toBe(true)
+  })
+})
+
+describe('a client that a proxy names', () => {
+  const proxied = (proxyProtocol: boolean, clients?: ClientCounts, rates?: ClientRates): MemoryShard =>
+    new MemoryShard({}, { trustProxy: [PEER], proxyProtocol }, 8, clients, rates)
+  let admission = 0
+  const ask = async (shard: MemoryShard, ...pieces: Buffer[]): Promise<number> => {
+    const { transport } = shard.accept()
+    transport.admission = admission++
+    transport.feed(Buffer.concat(pieces))
+    await turnEnd()
+    return transport.detached === undefined ? status(transport.takeSent()) : 200
+  }
+  const http = Buffer.from('GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n')
+
+  it('in a PROXY header has its limits for plain HTTP as well', async () => {
+    const shard = proxied(true, ClientCounts.create(2, 100, 1))
+    expect([await ask(shard, HEADER, http), await ask(shard, HEADER, upgrade())]).toEqual([200, 101])
+    expect([await ask(shard, HEADER, http), await ask(shard, HEADER, upgrade())]).toEqual([429, 429])
+    const fast = proxied(true, undefined, ClientRates.create(1, 1))
+    for (let i = 0; i < 10; i++) expect(await ask(fast, HEADER, http)).toBe(200)
+    expect([await ask(fast, HEADER, http), await ask(fast, HEADER, upgrade())]).toEqual([429, 429])
+    expect(fast.counter('REFUSED')).toBe(2)
+  })
+
+  it('in a header of the request only where that is for WebSocket', async () => {
+    const shard = proxied(false, ClientCounts.create(1, 100, 1))
+    const asked = upgrade('X-Forwarded-For: 203.0.113.7')
+    expect(await ask(shard, asked)).toBe(101)
+    expect([await ask(shard, http), await ask(shard, asked)]).toEqual([200, 429])
+  })
+
+  it('counts once, however often its connection comes back from HTTP', async () => {
+    const shard = proxied(true, ClientCounts.create(1, 100, 1))
+    const { transport } = shard.accept()
+    transport.feed(Buffer.concat([HEADER, http]))
+    shard.visits[0].end(upgrade())
+    await turnEnd()
+    expect(status(transport.reattached?.takeSent() as Buffer)).toBe(101)
   })
 })

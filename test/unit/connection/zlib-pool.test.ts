@@ -5,8 +5,13 @@ import { Random } from '../../support/random.js'
 
 /** A pool whose streams are counted. */
 function poolOf(most: number) {
-  const seen = { made: 0, open: 0, mostOpen: 0 }
-  const pool = new ZlibPool(most, windowBits => {
+  const seen = { made: 0, open: 0, mostOpen: 0, memory: 0 }
+  const memory = {
+    add(bytes: number) {
+      seen.memory += bytes
+    },
+  }
+  const pool = new ZlibPool(most, memory, windowBits => {
     const stream = createInflater(windowBits)
     const close = stream.close.bind(stream)
     seen.made++
@@ -31,7 +36,7 @@ describe('a pool', () => {
     expect(pool.find(first)).toBe(streams[0])
     expect(pool.assign(third, 15)).toBe(streams[1])
     expect([pool.find(first), pool.find(second)]).toEqual([streams[0], undefined])
-    expect(seen).toEqual({ made: 2, open: 2, mostOpen: 2 })
+    expect(seen).toEqual({ made: 2, open: 2, mostOpen: 2, memory: 2 * streams[0].memory })
   })
 
   it('makes no streams for connections that come after others have gone', () => {
@@ -41,7 +46,7 @@ describe('a pool', () => {
       for (const owner of some) pool.assign(owner, 15)
       for (const owner of some) pool.release(owner)
     }
-    expect(seen).toEqual({ made: 50, open: 50, mostOpen: 50 })
+    expect(seen).toEqual({ made: 50, open: 50, mostOpen: 50, memory: 0 })
   })
 
   it('has no more streams than it may, spare ones of other windows included', () => {
@@ -57,7 +62,7 @@ describe('a pool', () => {
     }
     expect(seen.mostOpen).toBe(4)
     pool.close()
-    expect([pool.size, seen.open]).toEqual([0, 0])
+    expect([pool.size, seen.open, seen.memory]).toEqual([0, 0, 0])
   })
 
   it('closes what was not used between two looks, and leaves the rest', () => {

@@ -10,7 +10,8 @@ import {
   Phase,
   PrimaryCounter,
 } from '../../../src/ledger.js'
-import { ShardHttp } from '../../../src/shard/http.js'
+import { resolveOptions } from '../../../src/serve-options.js'
+import { type HttpOptions, ShardHttp } from '../../../src/shard/http.js'
 import { RawClient } from '../../raw-client.js'
 import { falsePromise } from '../../support/false-promise.js'
 import { until } from '../../support/until.js'
@@ -22,18 +23,22 @@ afterEach(() => {
 })
 
 /** A shard's HTTP, fed by a listener. */
-async function serve(app: App<unknown> = {}, path?: string, timeoutMs = 10_000, metricsPath?: string) {
+async function serve(
+  app: App<unknown> = {},
+  path?: string,
+  bounds: Partial<HttpOptions> = {},
+  metricsPath?: string,
+) {
   const log: string[] = []
   const { counters } = new Ledger()
   const board: Board = { primary: createPrimaryCounters(), workers: 1, shards: [counters] }
   const http = new ShardHttp(
     app,
-    path,
-    timeoutMs,
+    { ...resolveOptions({}).connection, path, ...bounds },
     (level, line, error) => {
       log.push(`${level} ${line}: ${String(error)}`)
     },
-    { board, metricsPath },
+    { board, counters, metricsPath },
   )
   const ends: string[] = []
   const visit = { asksForOther: false, end: (bytes: Buffer) => void ends.push(bytes.toString('latin1')) }
@@ -117,7 +122,7 @@ describe('what operators ask for', () => {
 
   it('the metrics are at the path that was asked for, before the application', async () => {
     const app: App<unknown> = { http: (_, response) => void response.end('mine') }
-    const { port } = await serve(app, undefined, undefined, '/stats')
+    const { port } = await serve(app, undefined, {}, '/stats')
     expect(await ask(port, 'GET /stats?x=1')).toMatch(
       /^HTTP\/1.1 200 .*Content-Type: text\/plain; version=0\.0\.4; charset=utf-8\r\n.*\n# TYPE shardws_ready gauge\n/s,
     )
@@ -306,5 +311,63 @@ describe('HTTP that stops', () => {
     await client.ask(request('GET / HTTP/1.1'), '\r\n\r\n')
     expect(client.received).toMatch(/Connection: Upgrade, close\r\n/)
     await client.closed
+  })
+})
+
+describe('the bounds of HTTP', () => {
+  const refused = (board: Board) => board.shards[0][Counter.HTTP_REFUSED]
+  const second = async (bounds: Partial<HttpOptions>, bytes: string, app: App<unknown> = {}) => {
+    const { port, board } = await serve(app, undefined, bounds)
+    const client = await RawClient.connect(port)
+    await client.ask(request('GET /healthz HTTP/1.1'), app.http === undefined ? '\nok\n' : 'mine')
+    const before = client.received.length
+    client.send(bytes)
+    await client.closed
+    return { answer: client.received.slice(before), refused: refused(board) }
+  }
+
+  it.each([
+    ['a head that is too long', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(2000)}\r\n\r\n`, 431],
+    ['a head without an end', `GET /${'x'.repeat(3000)}`, 431],
+    ['too many lines', request('GET / HTTP/1.1', ...Array<string>(20).fill('a: b')), 431],
+    ['what is no HTTP', 'nonsense\r\n\r\n', 400],
+    ['half a head that takes too long', 'GET / HTTP/1.1\r\nHost: x\r\n', 408],
+  ])('%s, as a second request', async (_, bytes, status) => {
+    const bounds = { maxHeaderBytes: 1000, maxHeaderLines: 20, handshakeTimeoutMs: 200 }
+    const result = await second(bounds, bytes)
+    expect(result.answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(result.refused).toBe(1)
+  })
+
+  it('as many lines as may be are taken', async () => {
+    const { port } = await serve({}, undefined, { maxHeaderLines: 20 })
+    const client = await RawClient.connect(port)
+    const answer = await client.ask(
+      request('GET /healthz HTTP/1.1', ...Array<string>(19).fill('a: b')),
+      'ok\n',
+    )
+    expect(answer).toMatch(/^HTTP\/1.1 200 /)
+    client.destroy()
+  })
+
+  it.each([false, true])(
+    'a body that takes too long is 408, but for an answer that has begun: %s',
+    async begins => {
+      const http: App<unknown>['http'] = (message, response) => {
+        if (message.url === '/healthz') response.end('mine')
+        else if (begins) response.write('begun')
+      }
+      const bytes = request('POST /x HTTP/1.1', 'Content-Length: 5')
+      const result = await second({ httpRequestTimeoutMs: 200, httpKeepAliveMs: 1000 }, `${bytes}he`, {
+        http,
+      })
+      expect(result.answer).toMatch(begins ? /^HTTP\/1.1 200 .*begun\r\n$/s : /^HTTP\/1.1 408 /)
+      expect(result.refused).toBe(1)
+    },
+  )
+
+  it('an idle connection is kept for httpKeepAliveMs', async () => {
+    const result = await second({ httpKeepAliveMs: 50 }, '')
+    expect(result).toEqual({ answer: '', refused: 0 })
   })
 })

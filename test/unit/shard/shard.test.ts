@@ -43,6 +43,7 @@ async function start(app = APP, options: Partial<ConnectionOptions> = {}) {
     logLevel: 'silent',
     tls: undefined,
     clients: undefined,
+    rates: undefined,
     logTo: 'text',
     codecModule: compileCodec(),
     ledger: ledger.memory,
