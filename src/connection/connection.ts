@@ -6,6 +6,7 @@ import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
 import { CloseCode, Opcode, RSV1 } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
+import type { Debtor } from './arrears.js'
 import { Backpressure, backpressureError } from './backpressure.js'
 import { Timed } from './deadlines.js'
 import { Diagnostics } from './diagnostics.js'
@@ -26,7 +27,10 @@ const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
  * are the calls of the application's handlers, backpressure, and what the deadlines do; not: framing, the rules of the
  * protocol, sockets.
  */
-export class Connection extends Timed implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner {
+export class Connection
+  extends Timed
+  implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner, Debtor
+{
   readonly id: number
   data: unknown
   readonly request: RequestFacts
@@ -56,6 +60,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   #onRejected: ((error: unknown) => void) | undefined
   /** The peer has sent FIN. */
   #peerEnded = false
+  /** The shard's arrears have this connection. */
+  #inArrears = false
   /** The latest Ping that could not be answered yet, since the peer does not read (RFC 6455 5.5.3). */
   #pongDue: Buffer | undefined
 
@@ -174,7 +180,10 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   // The transport's side.
 
   receive(length: number): void {
-    this.receiveAt(this.#environment.codec.readOffset, length)
+    const { codec } = this.#environment
+    this.receiveAt(codec.readOffset, length)
+    // There may be more, and libuv would read up to 32 times before it looks at anybody else.
+    if (length === codec.readArena.length && this.#machine.state < State.ENDING) this.continueLater()
   }
 
   /** As `receive`, for bytes that are elsewhere in the codec's memory. */
@@ -266,7 +275,7 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
   /** The shard has time for the message that it has put off. */
   inflateNow(): void {
     this.#inflater?.grant()
-    this.resumeNow()
+    this.#resumeNow()
   }
 
   sendClose(code: number, reason: string): void {
@@ -284,6 +293,11 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     this.#outbox.endWhenEmpty()
     this.#paused = false
     this.#startReading()
+  }
+
+  continueLater(): void {
+    this.#backpressure.stopReading()
+    this.#resumeLater()
   }
 
   // The outbox's side.
@@ -416,11 +430,18 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 
   /** Not at once: the codec's arena may be in use by the very call that resumes. */
   #resumeLater(): void {
-    setImmediate(resumeNow, this)
+    if (this.#inArrears) return
+    this.#inArrears = true
+    this.#environment.arrears.add(this)
   }
 
   /** @internal */
-  resumeNow(): void {
+  workOff(): void {
+    this.#inArrears = false
+    this.#resumeNow()
+  }
+
+  #resumeNow(): void {
     if (this.#paused || this.#machine.state >= State.ENDING) return
     // Nobody looked whether the peer was there.
     this.#activeTick = this.#environment.deadlines.now
@@ -428,6 +449,8 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
     if (!this.#backpressure.isHigh) this.#machine.resume()
     this.#startReading()
     this.#endWhenAnswered()
+    // What leaves at the end of the turn has not waited, so that nobody says that it is taken.
+    if (this.#backpressure.isHigh && !this.#outbox.isWaiting) this.#resumeLater()
   }
 
   /** After the peer's FIN: once everything that it sent is delivered and answered nothing is left to wait for. */
@@ -473,7 +496,3 @@ export class Connection extends Timed implements Socket<unknown>, TransportOwner
 }
 
 type Handler = (socket: Socket<unknown>, data: never, isBinary: boolean) => unknown
-
-function resumeNow(connection: Connection): void {
-  connection.resumeNow()
-}

@@ -6,6 +6,7 @@ import type { Codec } from '../codec/codec.js'
 import type { Log } from '../log.js'
 import type { ConnectionOptions } from '../options.js'
 import type { Payloads } from '../protocol/payloads.js'
+import type { Arrears } from './arrears.js'
 import type { Compression } from './compression.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
@@ -25,6 +26,7 @@ export interface Environment {
   /** Where the option `perMessageDeflate` is set. */
   readonly compression: Compression | undefined
   readonly turn: Turn
+  readonly arrears: Arrears
   readonly deadlines: Deadlines
   /** Of the shard's `Ledger`. */
   readonly counters: Float64Array

@@ -9,6 +9,7 @@ import {
   EVENT_OPCODE,
   EVENT_WHOLE,
   EVENT_WHOLE_MASK,
+  EVENT_WORDS,
 } from '../codec/events.js'
 import { frameError, type PeerError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
@@ -33,13 +34,16 @@ export interface ProtocolOwner {
   sendClose(code: number, reason: string): void
   /** No frame goes either way any more: get our output out, then end TCP. */
   finish(): void
+  /** There is more than goes in one go: read no more, and call `resume` when others have had their turn. */
+  continueLater(): void
 }
 
-/** Events and payloads of a read that were not delivered, since the application paused. */
+/** Events that were not delivered, since there was a pause, with their payloads. */
 interface Held {
-  events: Int32Array
-  bytes: Buffer
-  offset: number
+  readonly events: Int32Array
+  readonly bytes: Buffer
+  /** Where the bytes were in the codec's memory: there they must be for the events to be right. */
+  readonly offset: number
 }
 
 /** A compressed message that is all there and was not inflated yet. */
@@ -74,7 +78,9 @@ export class Protocol {
   /** A control frame that did not come in one piece. */
   #control: Buffer | undefined
   #controlLength = 0
-  #held: Held[] | undefined
+  #held: Held | undefined
+  /** Bytes that were received after them, and are not decoded yet. */
+  #unread: Buffer[] | undefined
   /** Comes before what is held. */
   #postponed: Postponed | undefined
 
@@ -101,44 +107,42 @@ export class Protocol {
     this.#inflater = inflater
   }
 
-  /** Bytes of the peer: `length` of them at `offset` of the codec's memory. */
+  /**
+   * Bytes of the peer: `length` of them at `offset` of the codec's memory. In one go no more is delivered than fills the
+   * codec's table of events: a read of frames without payload brings twenty times as many, which all other connections
+   * of the shard would wait for.
+   */
   receive(offset: number, length: number): void {
-    const codec = this.#codec
-    for (;;) {
-      // Read once: a handler may end the connection, which gives the slot to somebody else.
-      if (this.state >= State.ENDING) return
-      const count = codec.decode(this.#slot, length, offset)
-      const consumed = count === codec.eventsCapacity ? codec.consumed() : length
-      if (this.paused) this.#hold(0, count)
-      else this.#walk(0, count)
-      if (consumed >= length) return
-      // A full table, possible in the client role only. What the walk did not touch is still in the arena.
-      offset += consumed
-      length -= consumed
+    if (this.state >= State.ENDING) return
+    const taken = this.paused || this.holds ? 0 : this.#decode(offset, length)
+    if (taken < length) {
+      this.#unread ??= []
+      this.#unread.push(Buffer.from(this.#codec.memory.subarray(offset + taken, offset + length)))
     }
+    if (this.holds && !this.paused) this.#owner.continueLater()
   }
 
-  /** Takes up the delivery of what was held back by `paused`. The codec's arena must not be in use. */
+  /** Goes on with what was held back: one go of it. The codec's arena must not be in use. */
   resume(): void {
-    const codec = this.#codec
+    const most = this.#codec.eventsCapacity
     this.paused = false
     if (this.#postponed !== undefined) {
       const { word, bytes } = this.#postponed
       this.#postponed = undefined
       if (this.state === State.OPEN) this.#inflate(word, bytes, 0, bytes.length)
     }
-    while (this.#held !== undefined && !this.paused && this.state < State.ENDING) {
-      const { events, bytes, offset } = this.#held.shift() as Held
-      if (this.#held.length === 0) this.#held = undefined
-      codec.events.set(events)
-      codec.memory.set(bytes, offset)
-      this.#walk(0, events.length / 4, true)
+    let done = 0
+    while (this.holds && !this.paused && this.state < State.ENDING) {
+      if (done >= most) return this.#owner.continueLater()
+      done += this.#held === undefined ? this.#decodeUnread() : this.#deliverHeld(this.#held)
+      // The rest is not to be had in this go.
+      if (this.#held !== undefined) done = most
     }
   }
 
   /** The transport reads again only when nothing is held. */
   get holds(): boolean {
-    return this.#held !== undefined || this.#postponed !== undefined
+    return this.#held !== undefined || this.#unread !== undefined || this.#postponed !== undefined
   }
 
   /** Closes from our side (RFC 6455 7.1.2). The caller has checked code and reason. */
@@ -193,16 +197,65 @@ export class Protocol {
     this.#control = undefined
     this.#held = undefined
     this.#postponed = undefined
+    this.#unread = undefined
   }
 
-  /** Delivers the events from `first` to before `count` of the codec's table. */
-  #walk(first: number, count: number, front = false): void {
+  /**
+   * Decodes bytes of the codec's memory and delivers what they are.
+   *
+   * @returns how many of them are done with; the others have not been looked at
+   */
+  #decode(offset: number, length: number): number {
+    const codec = this.#codec
+    const count = codec.decode(this.#slot, length, offset)
+    // Asked for now: a handler may end the connection.
+    const consumed = count === codec.eventsCapacity ? codec.consumed() : length
+    const done = this.#walk(count)
+    if (this.state >= State.ENDING) return length
+    if (done < count) this.#hold(done, count)
+    return consumed
+  }
+
+  /** @returns how many events that were, or so */
+  #decodeUnread(): number {
+    const codec = this.#codec
+    const unread = this.#unread as Buffer[]
+    const bytes = unread[0]
+    codec.memory.set(bytes, codec.readOffset)
+    const taken = this.#decode(codec.readOffset, bytes.length)
+    if (taken < bytes.length) {
+      unread[0] = bytes.subarray(taken)
+      return codec.eventsCapacity
+    }
+    unread.shift()
+    if (unread.length === 0) this.#unread = undefined
+    return 1
+  }
+
+  /** @returns how many of the events are done with */
+  #deliverHeld({ events, bytes, offset }: Held): number {
+    const codec = this.#codec
+    const count = events.length / EVENT_WORDS
+    codec.events.set(events)
+    codec.memory.set(bytes, offset)
+    this.#held = undefined
+    const done = this.#walk(count)
+    if (done < count && this.state < State.ENDING) this.#hold(done, count)
+    return done
+  }
+
+  /**
+   * Delivers the first `count` events of the codec's table, or those before a pause.
+   *
+   * @returns how many are done with
+   */
+  #walk(count: number): number {
     const events = this.#codec.events
     this.#payloads.begin(events, count)
-    for (let i = first; i < count; i++) {
-      if (this.state >= State.ENDING) return
-      if (this.paused) return this.#hold(i, count, front)
-      const at = i * 4
+    for (let i = 0; i < count; i++) {
+      if (this.state >= State.ENDING) return count
+      if (this.paused) return i
+      const at = i * EVENT_WORDS
       const word = events[at]
       const start = events[at + 1]
       const length = events[at + 2]
@@ -216,27 +269,26 @@ export class Protocol {
           else this.#receivePart(word, start, length, events[at + 3])
           break
         case EVENT_ERROR:
-          return this.fail(frameError(length))
+          this.fail(frameError(length))
+          return count
         default:
           if ((word & EVENT_WHOLE) === EVENT_WHOLE) {
             this.#receiveControl(word & EVENT_OPCODE, this.#codec.memory, start, start + length)
           } else this.#receiveControlPart(word, start, length)
       }
     }
+    return count
   }
 
-  #hold(first: number, count: number, front = false): void {
-    if (first >= count) return
-    const codec = this.#codec
-    const events = codec.events.slice(first * 4, count * 4)
-    const last = events.length - 4
-    const isError = (events[last] & 0xff) === EVENT_ERROR
-    const offset = events[1]
-    const end = events[last + 1] + (isError ? 0 : events[last + 2])
-    const held = { events, bytes: Buffer.from(codec.memory.subarray(offset, end)), offset }
-    this.#held ??= []
-    if (front) this.#held.unshift(held)
-    else this.#held.push(held)
+  /** Keeps the events of the codec's table from `first` to before `count`, and their bytes. */
+  #hold(first: number, count: number): void {
+    const { events, memory } = this.#codec
+    const kept = events.slice(first * EVENT_WORDS, count * EVENT_WORDS)
+    const [, offset] = kept
+    const last = kept.length - EVENT_WORDS
+    const isError = (kept[last] & EVENT_OPCODE) === EVENT_ERROR
+    const end = kept[last + 1] + (isError ? 0 : kept[last + 2])
+    this.#held = { events: kept, bytes: Buffer.from(memory.subarray(offset, end)), offset }
   }
 
   /** A piece of a data message that did not come whole. */
@@ -251,14 +303,17 @@ export class Protocol {
     const final = (word & EVENT_FIN) !== 0
     const ends = final && (word & EVENT_FRAME_END) !== 0
     if (this.#message === undefined) this.#message = new MessageBuffer(length + rest, final)
-    this.#message.append(memory, start, start + length, rest, final, this.#maxPayload)
+    const limit = (word & EVENT_COMPRESSED) === 0 ? this.#maxPayload : mostCompressed(this.#maxPayload)
+    this.#message.append(memory, start, start + length, rest, final, limit)
     if (!ends) return undefined
     const bytes = this.#message.take()
     this.#message = undefined
     return bytes
   }
 
-  /** A compressed message, or a piece of one: it is inflated when all of it is here, and only then known to be valid. */
+  /**
+   * A compressed message, or a piece of one: it is inflated when all of it is here, and only then known to be valid.
+   */
   #receiveCompressed(word: number, start: number, length: number, rest: number): void {
     if ((word & EVENT_WHOLE) === EVENT_WHOLE) {
       return this.#inflate(word, this.#codec.memory, start, start + length)
@@ -336,4 +391,9 @@ export class Protocol {
     if (answer) this.#owner.sendClose(code, '')
     this.#owner.finish()
   }
+}
+
+/** Bytes of a message that the codec lets through where it is compressed, since what can't be compressed grows. */
+function mostCompressed(maxPayload: number): number {
+  return maxPayload + (maxPayload >>> 3) + 1024
 }

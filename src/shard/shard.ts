@@ -6,6 +6,7 @@ import type { App } from '../app.js'
 import { Page } from '../built-in/page.js'
 import { ClientCounts } from '../client-counts.js'
 import { Codec } from '../codec/codec.js'
+import { Arrears } from '../connection/arrears.js'
 import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
@@ -121,6 +122,7 @@ class Shard implements RunningShard, Registry {
         new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines, this.#ledger.counters),
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
+      arrears: new Arrears(),
       deadlines: this.#deadlines,
       counters: this.#ledger.counters,
       openings: new Set<Opening>(),
