@@ -20,8 +20,11 @@ export const WRITE_OFFSET: u32 = READ_OFFSET + READ_CAPACITY
 export const WRITE_CAPACITY: u32 = 256 * 1024
 
 export const EVENTS_OFFSET: u32 = WRITE_OFFSET + WRITE_CAPACITY
-/** A masked frame takes 6 bytes at least, so a read in the server role never fills the table. */
-export const EVENTS_CAPACITY: u32 = 64 * 1024
+/**
+ * What a server delivers of one connection before others have their turn. A read of frames without payload brings
+ * twenty times as many; then the table is full, and `consumed` says where it stopped.
+ */
+export const EVENTS_CAPACITY: u32 = 2048
 /** Four u32: word, offset, length, rest (see EVENT_*). */
 export const EVENT_SIZE: u32 = 16
 

@@ -4,7 +4,7 @@
  */
 
 /** Bytes of memory below the connections' slots. */
-export const SLOTS_OFFSET = 2_101_248
+export const SLOTS_OFFSET = 1_085_440
 /** Bytes of memory that a connection's state takes. */
 export const SLOT_SIZE = 64
 

@@ -7,6 +7,7 @@ import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
 import { CloseCode, Opcode, RSV1 } from '../rfc6455.js'
 import type { SendStatus, Socket } from '../socket.js'
+import type { Debtor } from './arrears.js'
 import { Backpressure, backpressureError } from './backpressure.js'
 import { Diagnostics } from './diagnostics.js'
 import type { Environment } from './environment.js'
@@ -34,7 +35,7 @@ const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
  * sockets.
  */
 export class Connection
-  implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner, Watched, RateLimited
+  implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner, Watched, RateLimited, Debtor
 {
   readonly id: number
   data: unknown
@@ -62,6 +63,8 @@ export class Connection
   #onRejected: ((error: unknown) => void) | undefined
   /** The peer has sent FIN. */
   #peerEnded = false
+  /** The shard's arrears have this connection. */
+  #inArrears = false
   /** The latest Ping that could not be answered yet, since the peer does not read (RFC 6455 5.5.3). */
   #pongDue: Buffer | undefined
 
@@ -182,7 +185,10 @@ export class Connection
   // The transport's side.
 
   receive(length: number): void {
-    this.receiveAt(this.#environment.codec.readOffset, length)
+    const { codec } = this.#environment
+    this.receiveAt(codec.readOffset, length)
+    // There may be more, and libuv would read up to 32 times before it looks at anybody else.
+    if (length === codec.readArena.length && this.#machine.state < State.ENDING) this.continueLater()
   }
 
   /** As `receive`, for bytes that are elsewhere in the codec's memory. */
@@ -277,7 +283,7 @@ export class Connection
 
   rateRecovered(): void {
     this.#throttled = false
-    this.resumeNow()
+    this.#resumeNow()
   }
 
   postponed(): void {
@@ -289,7 +295,7 @@ export class Connection
   /** The shard has time for the message that it has put off. */
   inflateNow(): void {
     this.#inflater?.grant()
-    this.resumeNow()
+    this.#resumeNow()
   }
 
   sendClose(code: number, reason: string): void {
@@ -307,6 +313,11 @@ export class Connection
     this.#outbox.endWhenEmpty()
     this.#paused = this.#throttled = false
     this.#startReading()
+  }
+
+  continueLater(): void {
+    this.#backpressure.stopReading()
+    this.#resumeLater()
   }
 
   // The outbox's side.
@@ -410,16 +421,26 @@ export class Connection
 
   /** Not at once: the codec's arena may be in use by the very call that resumes. */
   #resumeLater(): void {
-    setImmediate(resumeNow, this)
+    if (this.#inArrears) return
+    this.#inArrears = true
+    this.#environment.arrears.add(this)
   }
 
   /** @internal */
-  resumeNow(): void {
+  workOff(): void {
+    this.#inArrears = false
+    this.#resumeNow()
+  }
+
+  #resumeNow(): void {
     if (this.isDeaf || this.#machine.state >= State.ENDING) return
+    // Nobody looked whether the peer was there.
     this.#watch.heard()
     if (!this.#backpressure.isHigh) this.#machine.resume()
     this.#startReading()
     this.#endWhenAnswered()
+    // What leaves at the end of the turn has not waited, so that nobody says that it is taken.
+    if (this.#backpressure.isHigh && !this.#outbox.isWaiting) this.#resumeLater()
   }
 
   /** After the peer's FIN: once everything that it sent is delivered and answered nothing is left to wait for. */
@@ -465,7 +486,3 @@ export class Connection
 }
 
 type Handler = (socket: Socket<unknown>, data: never, isBinary: boolean) => unknown
-
-function resumeNow(connection: Connection): void {
-  connection.resumeNow()
-}

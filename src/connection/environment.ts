@@ -7,6 +7,7 @@ import type { Codec } from '../codec/codec.js'
 import type { Log } from '../log.js'
 import type { ConnectionOptions } from '../options.js'
 import type { Payloads } from '../protocol/payloads.js'
+import type { Arrears } from './arrears.js'
 import type { Compression } from './compression.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
@@ -31,6 +32,7 @@ export interface Environment {
   /** Of all shards. */
   readonly memory: MemoryBudget
   readonly turn: Turn
+  readonly arrears: Arrears
   readonly deadlines: Deadlines
   /** Of the shard's `Ledger`. */
   readonly counters: Float64Array

@@ -9,6 +9,7 @@ import {
   EVENT_OPCODE,
   EVENT_WHOLE,
   EVENT_WHOLE_MASK,
+  EVENT_WORDS,
 } from '../codec/events.js'
 import { frameError, type PeerError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
@@ -37,15 +38,24 @@ export interface ProtocolOwner {
   sendClose(code: number, reason: string): void
   /** No frame goes either way any more: get our output out, then end TCP. */
   finish(): void
+  /** There is more than goes in one go: read no more, and call `resume` when others have had their turn. */
+  continueLater(): void
 }
 
-/** Events and payloads of a read that were not delivered, since the application paused. */
+/** Events that were not delivered, since there was a pause, with their payloads. */
 interface Held {
-  events: Int32Array
-  bytes: Buffer
-  offset: number
-  /** They were admitted by the meter. */
-  isAdmitted: boolean
+  readonly events: Int32Array
+  readonly bytes: Buffer
+  /** Where the bytes were in the codec's memory: there they must be for the events to be right. */
+  readonly offset: number
+  /** How many of the events, the first ones, were admitted by the meter. */
+  readonly admitted: number
+}
+
+/** Bytes that were received and not decoded yet, from `at` on. */
+interface Unread {
+  readonly bytes: Buffer
+  at: number
 }
 
 /** A compressed message that is all there and was not inflated yet. */
@@ -82,7 +92,11 @@ export class Protocol {
   /** A control frame that did not come in one piece. */
   #control: Buffer | undefined
   #controlLength = 0
-  #held: Held[] | undefined
+  #held: Held | undefined
+  /** Bytes that were received after them, and are not decoded yet. */
+  #unread: Unread[] | undefined
+  /** Of the events that were not delivered just now, how many the meter has admitted. */
+  #admitted = 0
   readonly #budget: Budget
   /** Bytes of the message and of what is held. */
   #pinned = 0
@@ -118,27 +132,21 @@ export class Protocol {
     this.#meter = meter
   }
 
-  /** Bytes of the peer: `length` of them at `offset` of the codec's memory. */
+  /**
+   * Bytes of the peer: `length` of them at `offset` of the codec's memory. In one go no more is delivered than fills the
+   * codec's table of events: a read of frames without payload brings twenty times as many, which all other connections
+   * of the shard would wait for.
+   */
   receive(offset: number, length: number): void {
-    const codec = this.#codec
-    for (;;) {
-      // Read once: a handler may end the connection, which gives the slot to somebody else.
-      if (this.state >= State.ENDING) return
-      const count = codec.decode(this.#slot, length, offset)
-      const consumed = count === codec.eventsCapacity ? codec.consumed() : length
-      if (this.paused) this.#hold(0, count)
-      else if (this.#meter === undefined) this.#walk(count)
-      else this.#walkMetered(this.#meter, count, consumed)
-      if (consumed >= length) return
-      // A full table, possible in the client role only. What the walk did not touch is still in the arena.
-      offset += consumed
-      length -= consumed
-    }
+    if (this.state >= State.ENDING) return
+    const taken = this.paused || this.holds ? 0 : this.#decode(offset, length)
+    if (taken < length && !this.#keepUnread(offset + taken, offset + length)) this.fail(memoryError())
+    if (this.holds && !this.paused) this.#owner.continueLater()
   }
 
-  /** Takes up the delivery of what was held back by `paused`. The codec's arena must not be in use. */
+  /** Goes on with what was held back: one go of it. The codec's arena must not be in use. */
   resume(): void {
-    const codec = this.#codec
+    const most = this.#codec.eventsCapacity
     this.paused = false
     if (this.#postponed !== undefined) {
       const { word, bytes } = this.#postponed
@@ -146,21 +154,18 @@ export class Protocol {
       this.#pin(-bytes.length)
       if (this.state === State.OPEN) this.#inflate(word, bytes, 0, bytes.length)
     }
-    while (this.#held !== undefined && !this.paused && this.state < State.ENDING) {
-      const { events, bytes, offset, isAdmitted } = this.#held.shift() as Held
-      if (this.#held.length === 0) this.#held = undefined
-      this.#pin(-events.byteLength - bytes.length)
-      codec.events.set(events)
-      codec.memory.set(bytes, offset)
-      const count = events.length / 4
-      if (isAdmitted || this.#meter === undefined) this.#walk(count, true)
-      else this.#walkMetered(this.#meter, count, 0, true)
+    let done = 0
+    while (this.holds && !this.paused && this.state < State.ENDING) {
+      if (done >= most) return this.#owner.continueLater()
+      done += this.#held === undefined ? this.#decodeUnread() : this.#deliverHeld(this.#held)
+      // The rest is not to be had in this go.
+      if (this.#held !== undefined) done = most
     }
   }
 
   /** The transport reads again only when nothing is held. */
   get holds(): boolean {
-    return this.#held !== undefined || this.#postponed !== undefined
+    return this.#held !== undefined || this.#unread !== undefined || this.#postponed !== undefined
   }
 
   /** Closes from our side (RFC 6455 7.1.2). The caller has checked code and reason. */
@@ -216,6 +221,7 @@ export class Protocol {
     this.#held = undefined
     this.#pin(-this.#pinned)
     this.#postponed = undefined
+    this.#unread = undefined
   }
 
   #dropMessage(): void {
@@ -231,31 +237,94 @@ export class Protocol {
     return bytes === 0 || this.#budget.resize(before, this.#pinned)
   }
 
-  /** As `#walk`, as far as the meter lets it. */
-  #walkMetered(meter: Meter, count: number, bytes: number, front = false): void {
-    // What is thrown away need not be measured.
-    if (this.state !== State.OPEN) return this.#walk(count, front)
-    const end = meter.admit(this.#codec.events, count, bytes)
-    const isHeld = end < count
-    if (isHeld) this.#hold(end, count, front)
-    this.#walk(end, front || isHeld)
-    if (this.state !== State.OPEN || !(isHeld || meter.isSpent)) return
-    this.paused = true
-    this.#owner.throttled()
+  /**
+   * Decodes bytes of the codec's memory and delivers what they are.
+   *
+   * @returns how many of them are done with; the others have not been looked at
+   */
+  #decode(offset: number, length: number): number {
+    const codec = this.#codec
+    const count = codec.decode(this.#slot, length, offset)
+    // Asked for now: a handler may end the connection.
+    const consumed = count === codec.eventsCapacity ? codec.consumed() : length
+    const done =
+      this.#meter === undefined ? this.#walk(count) : this.#walkMetered(this.#meter, count, 0, consumed)
+    if (done < count && this.state < State.ENDING && !this.#hold(done, count)) this.fail(memoryError())
+    return this.state < State.ENDING ? consumed : length
+  }
+
+  /** @returns false when there is no memory for them */
+  #keepUnread(start: number, end: number): boolean {
+    this.#unread ??= []
+    this.#unread.push({ bytes: Buffer.from(this.#codec.memory.subarray(start, end)), at: 0 })
+    return this.#pin(end - start)
+  }
+
+  /** @returns how many events that were, or so */
+  #decodeUnread(): number {
+    const codec = this.#codec
+    const unread = this.#unread as Unread[]
+    const [first] = unread
+    const { bytes, at } = first
+    bytes.copy(codec.memory, codec.readOffset, at)
+    first.at += this.#decode(codec.readOffset, bytes.length - at)
+    if (first.at < bytes.length) return codec.eventsCapacity
+    // Else it is released already.
+    if (this.state < State.ENDING) {
+      unread.shift()
+      this.#pin(-bytes.length)
+    }
+    if (unread.length === 0) this.#unread = undefined
+    return 1
+  }
+
+  /** @returns how many of the events are done with */
+  #deliverHeld({ events, bytes, offset, admitted }: Held): number {
+    const codec = this.#codec
+    const count = events.length / EVENT_WORDS
+    codec.events.set(events)
+    codec.memory.set(bytes, offset)
+    this.#held = undefined
+    this.#pin(-events.byteLength - bytes.length)
+    const done =
+      this.#meter === undefined ? this.#walk(count) : this.#walkMetered(this.#meter, count, admitted, 0)
+    // What was held before is not asked for again.
+    if (done < count && this.state < State.ENDING) this.#hold(done, count)
+    return done
   }
 
   /**
-   * Delivers the first `count` events of the codec's table.
+   * As `#walk`, as far as the meter lets it.
    *
-   * @param front what is not delivered, since it is paused, comes before all that is held
+   * @param admitted how many of the events it has let through before
+   * @param bytes that were read
    */
-  #walk(count: number, front = false): void {
+  #walkMetered(meter: Meter, count: number, admitted: number, bytes: number): number {
+    // What is thrown away need not be measured.
+    if (this.state !== State.OPEN) return this.#walk(count)
+    const { events } = this.#codec
+    const fresh = admitted === 0 ? events : events.subarray(admitted * EVENT_WORDS)
+    const end = admitted + meter.admit(fresh, count - admitted, bytes)
+    const done = this.#walk(end)
+    this.#admitted = end - done
+    if (this.state !== State.OPEN || (end === count && !meter.isSpent)) return done
+    this.paused = true
+    this.#owner.throttled()
+    return done
+  }
+
+  /**
+   * Delivers the first `count` events of the codec's table, or those before a pause.
+   *
+   * @returns how many are done with
+   */
+  #walk(count: number): number {
     const events = this.#codec.events
     this.#payloads.begin(events, count)
     for (let i = 0; i < count; i++) {
-      if (this.state >= State.ENDING) return
-      if (this.paused) return this.#hold(i, count, front, true)
-      const at = i * 4
+      if (this.state >= State.ENDING) return count
+      if (this.paused) return i
+      const at = i * EVENT_WORDS
       const word = events[at]
       const start = events[at + 1]
       const length = events[at + 2]
@@ -269,30 +338,33 @@ export class Protocol {
           else this.#receivePart(word, start, length, events[at + 3])
           break
         case EVENT_ERROR:
-          return this.fail(frameError(length))
+          this.fail(frameError(length))
+          return count
         default:
           if ((word & EVENT_WHOLE) === EVENT_WHOLE) {
             this.#receiveControl(word & EVENT_OPCODE, this.#codec.memory, start, start + length)
           } else this.#receiveControlPart(word, start, length)
       }
     }
+    return count
   }
 
-  #hold(first: number, count: number, front = false, isAdmitted = false): void {
-    if (first >= count) return
-    const codec = this.#codec
-    const events = codec.events.slice(first * 4, count * 4)
-    const last = events.length - 4
-    const isError = (events[last] & 0xff) === EVENT_ERROR
-    const offset = events[1]
-    const end = events[last + 1] + (isError ? 0 : events[last + 2])
-    const held = { events, bytes: Buffer.from(codec.memory.subarray(offset, end)), offset, isAdmitted }
-    this.#held ??= []
-    if (front) this.#held.unshift(held)
-    else this.#held.push(held)
-    const isGranted = this.#pin(events.byteLength + held.bytes.length)
-    // What was held before is not asked for again.
-    if (!isGranted && !front) this.fail(memoryError())
+  /**
+   * Keeps the events of the codec's table from `first` to before `count`, and their bytes.
+   *
+   * @returns false when there is no memory for them
+   */
+  #hold(first: number, count: number): boolean {
+    const { events, memory } = this.#codec
+    const kept = events.slice(first * EVENT_WORDS, count * EVENT_WORDS)
+    const [, offset] = kept
+    const last = kept.length - EVENT_WORDS
+    const isError = (kept[last] & EVENT_OPCODE) === EVENT_ERROR
+    const end = kept[last + 1] + (isError ? 0 : kept[last + 2])
+    const bytes = Buffer.from(memory.subarray(offset, end))
+    this.#held = { events: kept, bytes, offset, admitted: this.#admitted }
+    this.#admitted = 0
+    return this.#pin(kept.byteLength + bytes.length)
   }
 
   /** A piece of a data message that did not come whole. */
@@ -307,9 +379,10 @@ export class Protocol {
     const final = (word & EVENT_FIN) !== 0
     const ends = final && (word & EVENT_FRAME_END) !== 0
     if (this.#message === undefined) this.#message = new MessageBuffer(length + rest, final)
+    const limit = (word & EVENT_COMPRESSED) === 0 ? this.#maxPayload : mostCompressed(this.#maxPayload)
     const message = this.#message
     const before = message.memory
-    message.append(memory, start, start + length, rest, final, this.#maxPayload)
+    message.append(memory, start, start + length, rest, final, limit)
     if (!this.#pin(message.memory - before)) {
       this.fail(memoryError())
       return undefined
@@ -319,7 +392,9 @@ export class Protocol {
     return message.take()
   }
 
-  /** A compressed message, or a piece of one: it is inflated when all of it is here, and only then known to be valid. */
+  /**
+   * A compressed message, or a piece of one: it is inflated when all of it is here, and only then known to be valid.
+   */
   #receiveCompressed(word: number, start: number, length: number, rest: number): void {
     if ((word & EVENT_WHOLE) === EVENT_WHOLE) {
       return this.#inflate(word, this.#codec.memory, start, start + length)
@@ -399,4 +474,9 @@ export class Protocol {
     if (answer) this.#owner.sendClose(code, '')
     this.#owner.finish()
   }
+}
+
+/** Bytes of a message that the codec lets through where it is compressed, since what can't be compressed grows. */
+function mostCompressed(maxPayload: number): number {
+  return maxPayload + (maxPayload >>> 3) + 1024
 }

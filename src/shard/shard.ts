@@ -7,6 +7,7 @@ import { Page } from '../built-in/page.js'
 import { ClientCounts } from '../client-counts.js'
 import { ClientRates } from '../client-rates.js'
 import { Codec } from '../codec/codec.js'
+import { Arrears } from '../connection/arrears.js'
 import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
@@ -127,6 +128,7 @@ class Shard implements RunningShard, Registry {
         new Compression(perMessageDeflate, codec, maxPayload, this.#deadlines, counters, memory),
       payloads: new Payloads(codec.memory),
       turn: new Turn(codec),
+      arrears: new Arrears(),
       deadlines: this.#deadlines,
       memory,
       counters,

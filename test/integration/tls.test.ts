@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { type EventEmitter, once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { get, type RequestOptions, request } from 'node:https'
-import { connect as connectTcp, createServer, type Socket } from 'node:net'
+import { connect as connectTcp } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type ServeOptions, type Server, serve } from '../../dist/index.js'
 import { Command } from '../command.js'
 import { Authority, type Certificate } from '../support/certificates.js'
+import { clientHello } from '../support/client-hello.js'
 import { text as textFrame } from '../support/frames.js'
 import { total as metric, parseMetrics } from '../support/metrics.js'
 import { ServerProcess, type ServerProcessOptions } from '../support/server-process.js'
@@ -756,22 +757,6 @@ describe('who speaks something else', () => {
     expect((await echo.stats()).total.connections).toBe(0)
     await echo.finish()
   })
-
-  /** The first bytes of a TLS client. */
-  async function clientHello(): Promise<Buffer> {
-    const listener = createServer()
-    listener.listen(0, '127.0.0.1')
-    await once(listener, 'listening')
-    const { port } = listener.address() as { port: number }
-    const client = connect({ port, host: '127.0.0.1' })
-    client.on('error', () => {})
-    const [socket] = (await once(listener, 'connection')) as [Socket]
-    const [hello] = (await once(socket, 'data')) as [Buffer]
-    client.destroy()
-    socket.destroy()
-    listener.close()
-    return hello
-  }
 })
 
 describe('what can not be used', () => {

@@ -58,6 +58,11 @@ export class ReferenceDecoder {
     this.#limits = limits
   }
 
+  /** Whether the next byte begins a frame. */
+  get isBetweenFrames(): boolean {
+    return this.#header.length === 0 && this.#payload === undefined
+  }
+
   push(byte: number): void {
     if (this.violation) return
     const error = this.#payload ? this.#pushPayload(byte) : this.#pushHeader(byte)

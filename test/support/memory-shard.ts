@@ -5,6 +5,7 @@ import type { ClientCounts } from '../../src/client-counts.js'
 import type { ClientRates } from '../../src/client-rates.js'
 import { Codec } from '../../src/codec/codec.js'
 import { compileCodec } from '../../src/codec/module.js'
+import { Arrears } from '../../src/connection/arrears.js'
 import { Compression } from '../../src/connection/compression.js'
 import { Connection } from '../../src/connection/connection.js'
 import { Deadlines } from '../../src/connection/deadlines.js'
@@ -68,6 +69,7 @@ export class MemoryShard {
       codec: this.codec,
       payloads: new Payloads(this.codec.memory),
       turn: new Turn(this.codec),
+      arrears: new Arrears(),
       deadlines: this.deadlines,
       memory,
       counters,

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+
 /** What Prometheus reads in an answer: by name and labels, such as `shardws_connections{shard="0"}`. */
 export type Samples = ReadonlyMap<string, number>
 
@@ -38,4 +41,15 @@ export function total(samples: Samples, name: string): number {
   let sum = 0
   for (const [key, value] of samples) if (key === name || key.startsWith(`${name}{`)) sum += value
   return sum
+}
+
+/** Asks a server that was started with `metricsPath: '/metrics'`. */
+export async function scrape(port: number): Promise<Samples> {
+  const [response] = (await once(
+    get({ port, host: '127.0.0.1', path: '/metrics', agent: false }),
+    'response',
+  )) as [IncomingMessage]
+  let body = ''
+  for await (const chunk of response) body += String(chunk)
+  return parseMetrics(body)
 }

@@ -45,8 +45,17 @@ export class ProtocolSession {
       this.protocol.receive(codec.readOffset, size)
       codec.readArena.fill(0xee)
       at += size
+      this.#goOn()
     }
     return this
+  }
+
+  /** What does not go in one go, as a connection would. */
+  #goOn(): void {
+    while (this.owner.hasMore) {
+      this.owner.hasMore = false
+      this.protocol.resume()
+    }
   }
 
   end(): void {

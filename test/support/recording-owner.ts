@@ -5,6 +5,8 @@ export class RecordingOwner implements ProtocolOwner {
   readonly lines: string[] = []
   /** The messages as they were given. */
   readonly messages: (string | Buffer)[] = []
+  /** There is more than goes in one go. */
+  hasMore = false
   /** Called after each line. */
   onLine: (line: string) => void = () => {}
 
@@ -35,6 +37,10 @@ export class RecordingOwner implements ProtocolOwner {
 
   postponed(): void {
     this.#add('postponed')
+  }
+
+  continueLater(): void {
+    this.hasMore = true
   }
 
   #add(line: string): void {

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, type SpawnOptions, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { CloseOptions, ServeOptions, ServerStats, TlsOptions } from '../../src/index.js'
@@ -34,6 +34,8 @@ export interface Memory {
 export interface ServerProcessOptions extends ServeOptions {
   /** A file of test/fixtures. Default: test-app.mjs. */
   app?: string
+  /** Descriptors that the process may have open. Default: as many as this one. */
+  maxDescriptors?: number
 }
 
 /** A server in a process of its own: test/fixtures/server.mjs. */
@@ -46,7 +48,7 @@ export class ServerProcess {
 
   /** @param handoff the way sockets take to shards; by default the one that Node has */
   static async start(options: ServerProcessOptions = {}, handoff?: HandoffWay): Promise<ServerProcess> {
-    const { app = 'test-app.mjs', ...rest } = options
+    const { app = 'test-app.mjs', maxDescriptors, ...rest } = options
     const complete: ServeOptions = {
       host: '127.0.0.1',
       port: 0,
@@ -55,8 +57,7 @@ export class ServerProcess {
       app: fileURLToPath(new URL(app, fixtures)),
       ...rest,
     }
-    const child = fork(fileURLToPath(new URL('server.mjs', fixtures)), [JSON.stringify(complete)], {
-      execArgv: ['--expose-gc'],
+    const child = launch(JSON.stringify(complete), maxDescriptors, {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...(handoff !== undefined && { SHARDWS_HANDOFF: handoff }) },
     })
@@ -97,6 +98,17 @@ export class ServerProcess {
   /** What the process wrote. */
   get output(): string {
     return this.#output()
+  }
+
+  get pid(): number {
+    return this.#process.pid as number
+  }
+
+  /** Milliseconds that processors have worked for the process so far, all threads together. */
+  cpuMs(): number {
+    // The fields behind the name, which may have spaces: 14 and 15 are user and system time, in 1/100 s (proc(5)).
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return (Number(fields[11]) + Number(fields[12])) * 10
   }
 
   get isRunning(): boolean {
@@ -180,17 +192,21 @@ export class ServerProcess {
     return sum
   }
 
-  /** Waits until no socket is left in the server: neither in what it counts nor in the kernel. */
-  async empty(): Promise<void> {
-    await until('the server holds no socket', async () => {
+  /**
+   * Waits until no socket is left in the server, by what it counts.
+   *
+   * @param except open connections of somebody else, which stay
+   */
+  async empty(except = 0): Promise<void> {
+    let last = ''
+    const isEmpty = async (): Promise<boolean> => {
       const { total, admitted, shards } = await this.stats()
-      return (
-        total.sockets === 0 &&
-        total.connections === 0 &&
-        admitted === 0 &&
-        shards.every(shard => shard.inFlight === 0)
-      )
-    })
+      const inFlight = shards.reduce((sum, shard) => sum + shard.inFlight, 0)
+      const { sockets, connections } = total
+      last = JSON.stringify({ sockets, connections, admitted, inFlight })
+      return sockets === except && connections === except && admitted === except && inFlight === 0
+    }
+    await until(() => `the server holds ${except} sockets, but ${last}`, isEmpty)
   }
 
   /** For the end of a test: everything must have ended as it should, then the server is closed. */
@@ -227,4 +243,14 @@ export class ServerProcess {
     this.#process.send({ id, method, argument })
     return soon(`the server's answer to ${method}`, result)
   }
+}
+
+/** Starts test/fixtures/server.mjs. */
+function launch(options: string, maxDescriptors: number | undefined, spawning: SpawnOptions): ChildProcess {
+  const file = fileURLToPath(new URL('server.mjs', fixtures))
+  const execArgv = ['--expose-gc']
+  if (maxDescriptors === undefined) return fork(file, [options], { ...spawning, execArgv })
+  // Node raises the soft limit to the hard one: `ulimit` lowers both.
+  const script = `ulimit -n ${maxDescriptors} && exec "$@"`
+  return spawn('sh', ['-c', script, 'sh', process.execPath, ...execArgv, file, options], spawning)
 }

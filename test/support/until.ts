@@ -5,7 +5,7 @@ export const LIMIT_MS = 20_000
 
 /** Asks `condition` again and again until it is truthy, and returns what it was. */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   condition: () => T | Promise<T>,
   limitMs = LIMIT_MS,
 ): Promise<NonNullable<T>> {
@@ -13,7 +13,9 @@ export async function until<T>(
   for (;;) {
     const value = await condition()
     if (value) return value
-    if (performance.now() > end) throw new Error(`after ${limitMs} ms still not: ${what}`)
+    if (performance.now() > end) {
+      throw new Error(`after ${limitMs} ms still not: ${typeof what === 'string' ? what : what()}`)
+    }
     await pause(2)
   }
 }

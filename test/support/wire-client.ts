@@ -190,6 +190,11 @@ export class WireClient {
     return this.#ending
   }
 
+  /** From now on what comes is read and thrown away. */
+  ignore(): void {
+    this.socket.removeAllListeners('data').resume()
+  }
+
   /** Sends FIN. */
   end(): void {
     this.socket.end()

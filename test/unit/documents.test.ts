@@ -4,12 +4,30 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defineApp } from '../../src/app.js'
 import { parseArguments } from '../../src/cli/arguments.js'
+import { Codec } from '../../src/codec/codec.js'
 import * as exported from '../../src/codec/index.js'
+import { compileCodec } from '../../src/codec/module.js'
 import { frameError, PeerError } from '../../src/errors.js'
-import { createPrimaryCounters, Ledger, MAX_CONNECTIONS_PER_SHARD } from '../../src/ledger.js'
+import { REFUSAL_REASONS } from '../../src/handshake/refusals.js'
+import {
+  createPrimaryCounters,
+  DENIALS,
+  Ledger,
+  LIMITS,
+  MAX_CONNECTIONS_PER_SHARD,
+} from '../../src/ledger.js'
 import { MAX_RECORDS_PER_SECOND } from '../../src/log.js'
 import { renderMetrics } from '../../src/operation/metrics.js'
 import { OPTIONS, type OptionRule, resolveOptions, type ServeOptions } from '../../src/serve-options.js'
+import {
+  HELD_READ,
+  memoryBound,
+  OBJECTS_PER_CONNECTION,
+  SLACK_PER_SHARD,
+  TLS_PER_CONNECTION,
+  WINDOW_PER_CONNECTION,
+  ZLIB_PER_SHARD,
+} from '../support/memory-bound.js'
 
 const readme = readFileSync('README.md', 'utf8')
 const api = readFileSync('docs/api.md', 'utf8')
@@ -269,11 +287,76 @@ describe('docs/compression.md', () => {
   })
 })
 
+describe('docs/security.md', () => {
+  const security = readFileSync('docs/security.md', 'utf8')
+  const bounds = rows(section(security, 'Bounds'))
+  /** Names of the options that say how much, or how long, a client may. */
+  const BOUND = /^max|^idle|^http|^highWaterMark$|^backlog$|^(?:handshake|close)TimeoutMs$|PerSecond$/
+
+  test('has a row for every option that is a bound, and for no others', () => {
+    const wanted = Object.keys(OPTIONS).filter(name => BOUND.test(name))
+    expect([...bounds.keys()].toSorted()).toEqual(wanted.toSorted())
+  })
+
+  test.each([...bounds])('%s: its default, what happens, what is counted', (name, cells) => {
+    const [value = '', effect, counted] = cells
+    const rule = OPTIONS[name as keyof typeof OPTIONS]
+    // That of memory is the machine's.
+    if (name === 'maxMemory') expect(value).toMatch(/^a quarter of/)
+    else expect(Number.parseInt(value.replaceAll(',', ''), 10)).toBe(rule.default)
+    expect(effect).not.toBe('')
+    // A connection that nobody uses is no fault of its client's.
+    if (name !== 'httpKeepAliveMs') expect(counted).not.toBe('')
+  })
+
+  test('names counters that there are', () => {
+    const table = section(security, 'Bounds')
+    const stats = [...members('src/primary/server.ts', 'RefusedStats'), ...DENIALS]
+    for (const [, name] of table.matchAll(/`refused\.(\w+)`/g)) expect(stats).toContain(name)
+    for (const [, reason] of table.matchAll(/reason `(\w+)`/g)) expect(REFUSAL_REASONS).toContain(reason)
+    for (const [, limit] of table.matchAll(/limit `(\w+)`/g)) expect(LIMITS).toContain(limit)
+    const rendered = renderMetrics({
+      primary: createPrimaryCounters(),
+      shards: [new Ledger().counters],
+      workers: 1,
+    })
+    for (const [name] of table.matchAll(/shardws_\w+/g)) expect(rendered).toContain(`# TYPE ${name} `)
+  })
+
+  test('has the limits without an option', () => {
+    const table = section(security, 'Bounds')
+    expect(table).toContain(`| ${MAX_CONNECTIONS_PER_SHARD.toLocaleString('en-US')} |`)
+    const { eventsCapacity, readArena } = new Codec(compileCodec(), 1)
+    expect(table).toContain(`| ${eventsCapacity} |`)
+    expect(readme.replaceAll('\n', ' ')).toContain(`${eventsCapacity} messages of a connection before others`)
+    expect(table).toContain(`| ${readArena.length / 1024} KiB |`)
+  })
+
+  test('has the numbers of the memory bound', () => {
+    const memory = section(security, 'Memory')
+    expect(memory).toContain(`\`workers\` × ${SLACK_PER_SHARD / 2 ** 20} MiB`)
+    expect(memory).toContain(`${ZLIB_PER_SHARD / 2 ** 20} MiB more for each of \`workers\``)
+    for (const each of [OBJECTS_PER_CONNECTION, TLS_PER_CONNECTION, WINDOW_PER_CONNECTION, HELD_READ]) {
+      expect(memory).toContain(`| ${each / 1024} KiB |`)
+    }
+    // What one connection with the defaults, without TLS and compression, can take.
+    const all = memoryBound({}, 1, 'head', 'message', 'output', 'held') - memoryBound({}, 0)
+    expect(memory).toContain(`${(all / 2 ** 20).toFixed(1)} MiB with the\ndefaults`)
+  })
+
+  test('names every file with attacks', () => {
+    for (const file of readdirSync('test/integration/attacks')) {
+      expect(security).toContain(`](../test/integration/attacks/${file})`)
+    }
+  })
+})
+
 describe('links', () => {
   const documents = [
     'README.md',
     'CHANGELOG.md',
     'CONTRIBUTING.md',
+    'SECURITY.md',
     ...readdirSync('docs')
       .filter(name => name.endsWith('.md'))
       .map(name => `docs/${name}`),

@@ -43,7 +43,7 @@ describe.each(BUILDS)('$name build', ({ module }) => {
     expect(names.length).toBe(15)
   })
 
-  it('has arenas that follow each other and a table that no read in the server role fills', () => {
+  it('has arenas that follow each other', () => {
     const number = (name: string) => exported()[name]?.value ?? Number.NaN
     expect(number('READ_OFFSET') + number('READ_CAPACITY')).toBe(number('WRITE_OFFSET'))
     expect(number('WRITE_OFFSET') + number('WRITE_CAPACITY')).toBe(number('EVENTS_OFFSET'))
@@ -52,7 +52,6 @@ describe.each(BUILDS)('$name build', ({ module }) => {
     )
     expect(number('TEXT_OFFSET') + number('TEXT_CAPACITY')).toBe(number('SLOTS_OFFSET'))
     expect(number('TEXT_CAPACITY')).toBeGreaterThanOrEqual(2 * number('READ_CAPACITY'))
-    expect(number('READ_CAPACITY') / 6 + 1).toBeLessThan(number('EVENTS_CAPACITY'))
   })
 
   it('serves as many connections as it was made for, and more when they are given back', () => {

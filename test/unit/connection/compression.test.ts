@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { constants, deflateRawSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Compression } from '../../../src/connection/compression.js'
 import { MessageInflater } from '../../../src/connection/message-inflater.js'
 import type { DeflateAgreement } from '../../../src/handshake/deflate.js'
@@ -314,6 +314,23 @@ describe('maxPayload', () => {
     expect(outcome(announced, { options })).toEqual([1009])
   })
 
+  it('is exceeded on the wire without a new buffer for each fragment', async () => {
+    const maxPayload = 65_536
+    const most = maxPayload + maxPayload / 8 + 1024
+    const fragment = (_: unknown, i: number) =>
+      i === 0 ? compressed('00', BINARY, { fin: false }) : continuation('x', { fin: false })
+    const bytes = Buffer.concat(Array.from({ length: most }, fragment))
+    const { transport, shard } = open({ options: { maxPayload } })
+    const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow')
+    for (let at = 0; at < bytes.length; at += 10_000) transport.feed(bytes.subarray(at, at + 10_000))
+    const large = allocate.mock.calls.filter(([size]) => size > maxPayload / 2)
+    allocate.mockRestore()
+    expect(large.length).toBeLessThan(5)
+    transport.feed(continuation('x'))
+    shard.environment.turn.flush()
+    expect(parseCompressedFrames(transport.sent).at(-1)?.payload.readUInt16BE(0)).toBe(1009)
+  })
+
   it('stops a bomb: a gigabyte of zeros costs no more than it allows', () => {
     const zeros = Buffer.alloc(64 * 1024 * 1024)
     const part = deflateMessage(zeros, { level: 9 })
@@ -324,7 +341,7 @@ describe('maxPayload', () => {
     const memory = process.memoryUsage()
     // Of the processor's time, which other processes do not lengthen.
     const before = process.cpuUsage()
-    transport.feed(compressed(bomb, BINARY))
+    transport.feed(compressed(bomb, BINARY), 200_000)
     const { user, system } = process.cpuUsage(before)
     const grown = process.memoryUsage().arrayBuffers - memory.arrayBuffers
     shard.environment.turn.flush()

@@ -201,7 +201,7 @@ describe('the peer’s FIN', () => {
     const { shard, closed } = echoShard({}, { highWaterMark: 2 ** 20 })
     const { transport } = shard.connect()
     transport.capacity = 10
-    transport.feed(text('x'.repeat(600_000)))
+    transport.feed(text('x'.repeat(600_000)), 100_000)
     transport.feedEnd()
     await turnEnd()
     for (let i = 0; i < 8; i++) {
@@ -222,7 +222,7 @@ describe('the peer’s FIN', () => {
     const { shard } = echoShard({}, { highWaterMark: 2 ** 20 })
     const { transport } = shard.connect()
     transport.capacity = 10
-    transport.feed(text('x'.repeat(300_000)))
+    transport.feed(text('x'.repeat(300_000)), 100_000)
     transport.feedEnd()
     await turnEnd()
     shard.pass(4000, 100)

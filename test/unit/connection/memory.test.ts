@@ -65,7 +65,7 @@ describe('a message that comes in', () => {
     const [one, other, third] = [shard.connect(), shard.connect(), shard.connect()]
     // The other shard has half a MiB.
     shard.other[Counter.PINNED] = MIB / 2
-    one.transport.feed(part(300_000))
+    one.transport.feed(part(300_000), 60_000)
     await turnEnd()
     expect(one.connection.readyState).toBe('open')
     other.transport.feed(part(300_000), 60_000)
