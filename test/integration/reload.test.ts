@@ -283,8 +283,11 @@ describe('connections from before', () => {
   test('that have not asked yet when the time to drain is over are answered before they get it', async () => {
     const running = await start({ workers: 1, reloadDrainMs: 0 })
     const silent = await WireClient.connect(portOf(running))
-    await until('it is there', () => running.stats().total.sockets === 1)
+    const witness = await connect(running)
+    const told = closeCode(witness)
+    await until('both are there', () => running.stats().total.sockets === 2)
     await running.reload()
+    expect(await told).toBe(1012)
     silent.send(openingRequest())
     await silent.handshake()
     expect(await silent.closing()).toMatchObject({ code: 1012 })
@@ -366,7 +369,9 @@ describe('connections from before', () => {
     old[1].close()
     old[3].close()
     await drained(running)
-    expect(app.journal().filter(line => line === 'start a')).toHaveLength(2)
+    // Two shards of either generation, and none in its place.
+    expect(app.journal().filter(line => line.startsWith('start'))).toHaveLength(4)
+    expect(running.stats().shards).toMatchObject([{ restarts: 0 }, { restarts: 0 }])
   })
 
   test(`of more than ${MAX_DRAINING} generations are closed, those of the oldest first`, async () => {

@@ -52,6 +52,7 @@ describe('resolveOptions', () => {
       maxConnectionsPerIp: 0,
       maxHandshakes: 10_000,
       maxHandshakeRatePerIp: 1000,
+      reloadDrainMs: 60_000,
       stopTimeoutMs: 10_000,
       closeSpreadMs: 0,
       startTimeoutMs: 30_000,
