@@ -5,6 +5,7 @@ import type { ClientRatesFacts } from './client-rates.js'
 import type { Board } from './ledger.js'
 import type { LogRecord } from './log.js'
 import type { ConnectionOptions, LogLevel } from './options.js'
+import type { Stop } from './stop.js'
 import type { TlsMaterial } from './tls-material.js'
 
 /** What a shard is started with: the argument of its one, never-ending Piscina task. */
@@ -35,18 +36,6 @@ export interface ShardTask {
   board: Board
   /** The path of the metrics; undefined for none. */
   metricsPath: string | undefined
-}
-
-/** How a shard ends its connections. */
-export interface Stop {
-  /** The close code. */
-  code: number
-  /** Milliseconds that they get after the last of them was told, then they are cut. */
-  timeoutMs: number
-  /** Milliseconds over which they are told. */
-  spreadMs: number
-  /** Who has come and not asked yet still gets an answer, and `code` after it; if not it is cut. */
-  gently: boolean
 }
 
 /** Primary to shard. `sentMs` is when it was accepted (`monotonicMs`). */

@@ -1,6 +1,6 @@
 import { StateError } from '../errors.js'
-import type { Stop } from '../messages.js'
 import { CloseCode } from '../rfc6455.js'
+import type { Stop } from '../stop.js'
 import type { TlsMaterial } from '../tls-material.js'
 import type { ShardLauncher } from './shard-process.js'
 import type { ShardSlot } from './shard-slot.js'

@@ -1,6 +1,6 @@
 import type { ShardError } from '../errors.js'
 import type { Ledger } from '../ledger.js'
-import type { Stop } from '../messages.js'
+import type { Stop } from '../stop.js'
 import type { TcpHandle } from '../tcp-handle.js'
 import type { TlsMaterial } from '../tls-material.js'
 

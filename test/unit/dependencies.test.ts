@@ -70,6 +70,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'options.ts',
     'rfc6455.ts',
     'serve-options.ts',
+    'stop.ts',
     'tcp-handle.ts',
     'tls-material.ts',
     'tls-options.ts',
