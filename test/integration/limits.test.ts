@@ -106,7 +106,7 @@ describe('maxHandshakes', () => {
     other.end()
     await inProgress(0)
     // HTTP gives a connection back: that is a handshake again.
-    waiting[2].send(openingRequest('/?wait=50'))
+    waiting[2].send(openingRequest('/?wait=1500'))
     await inProgress(1)
     await waiting[2].handshake()
     await inProgress(0)

@@ -199,7 +199,14 @@ describe.each(handoffWays)('handing over by $way', ({ way, options: where }) => 
       await Promise.all(visitors)
       expect(failures).toEqual([])
       const { refused } = running.stats()
-      expect(refused).toEqual({ maxConnections: 0, maxConnectionsPerIp: 0, noShard: 0, handoff: 0 })
+      expect(refused).toEqual({
+        maxConnections: 0,
+        maxConnectionsPerIp: 0,
+        maxHandshakes: 0,
+        maxHandshakeRatePerIp: 0,
+        noShard: 0,
+        handoff: 0,
+      })
     })
 
     test('has those served who are on their way to an old shard', async () => {
