@@ -6,6 +6,12 @@ import { SummaryReporter } from './test/reporter.js'
 
 const chromium = chromiumPath()
 
+/** They load a server, or measure it: one file at a time, and nothing beside. */
+const LOAD = [
+  'test/integration/attacks/**/*.test.ts',
+  'test/integration/{autocannon,backpressure,bench-cli,churn,compression-bombs,faults,integrity,reload-load}.test.ts',
+]
+
 /** What knows nothing of Node, in a real browser as well. Where there is none test/unit/browser.test.ts says so. */
 const inChromium = (executablePath: string): TestProjectConfiguration => ({
   extends: true,
@@ -13,7 +19,7 @@ const inChromium = (executablePath: string): TestProjectConfiguration => ({
     name: 'browser',
     include: ['test/{isomorphic,browser}/**/*.test.ts'],
     testTimeout: 60_000,
-    sequence: { groupOrder: 2 },
+    sequence: { groupOrder: 4 },
     browser: {
       enabled: true,
       headless: true,
@@ -38,19 +44,32 @@ export default defineConfig({
           name: 'unit',
           include: ['test/{unit,vectors,fuzz,isomorphic}/**/*.test.ts'],
           testTimeout: 15_000,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
-        // Servers under load: one file at a time, else they measure and starve each other.
         extends: true,
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          exclude: LOAD,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // They wait more than they work, also where there are more processors.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'load',
+          include: LOAD,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {

@@ -149,7 +149,7 @@ class Shard implements RunningShard, Registry {
   }
 
   adoptSocket(socket: NetSocket, admission: number): void {
-    this.#count(Counter.ADOPTED)
+    this.#beginAdopting()
     try {
       this.#adopt({ handle: takeHandle(socket) }, admission)
     } catch (error) {
@@ -157,29 +157,35 @@ class Shard implements RunningShard, Registry {
       socket.destroy()
       this.ended(admission)
       this.#environment.log('debug', 'a socket could not be adopted', error, { event: 'socket.lost' })
+    } finally {
+      this.#count(Counter.HANDSHAKES, -1)
     }
   }
 
   adoptHandle(handle: TcpHandle, admission: number): void {
-    this.#count(Counter.ADOPTED)
+    this.#beginAdopting()
     try {
       this.#adopt({ handle }, admission)
     } catch (error) {
       closeHandle(handle)
       this.ended(admission)
       this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
+    } finally {
+      this.#count(Counter.HANDSHAKES, -1)
     }
   }
 
   adoptDescriptor(fd: number, admission: number): void {
     // Before anything else: from here on the descriptor is not the primary's to close any more.
-    this.#count(Counter.ADOPTED)
+    this.#beginAdopting()
     try {
       this.#adopt({ fd }, admission)
     } catch (error) {
       closeDescriptor(fd)
       this.ended(admission)
       this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
+    } finally {
+      this.#count(Counter.HANDSHAKES, -1)
     }
   }
 
@@ -275,13 +281,19 @@ class Shard implements RunningShard, Registry {
     })
   }
 
+  /** The primary takes off what is adopted from what is under way: it must find it among the handshakes before that. */
+  #beginAdopting(): void {
+    this.#count(Counter.HANDSHAKES)
+    this.#count(Counter.ADOPTED)
+  }
+
   #adopt(source: SocketSource, admission: number): void {
     const opening = new Opening(this.#environment)
     opening.begin(this.#transports.create(source, opening, admission))
   }
 
-  #count(counter: number): void {
-    count(this.#ledger.counters, counter)
+  #count(counter: number, by = 1): void {
+    count(this.#ledger.counters, counter, by)
   }
 
   #measure(): void {

@@ -90,7 +90,7 @@ test(`${RELOADS} reloads with ${CLIENTS} clients`, { timeout: 180_000 }, async (
   const sum = (of: (visitor: Visitor) => number): number =>
     visitors.reduce((total, each) => total + of(each), 0)
   expect(stats.total.connectionsTotal).toBe(sum(({ visits }) => visits))
-  expect(stats.refused).toEqual({ maxConnections: 0, maxConnectionsPerIp: 0, noShard: 0, handoff: 0 })
+  expect(Object.values(stats.refused).every(count => count === 0)).toBe(true)
   expect(sum(({ visits }) => visits)).toBeGreaterThan(CLIENTS * 5)
   await running.empty()
   expect(running.sockets()).toBe(sockets)

@@ -17,7 +17,8 @@ const STREAMS = 100_000
 /** Each ends where a stream is a violation, or not at the end of a frame. */
 const CONNECTIONS_AT_ONCE = 50
 const LIMITS = { maxPayload: 65_536, maxFragments: 1000 }
-const OPTIONS = { ...LIMITS, closeTimeoutMs: 5000 }
+/** They all come from one address, as fast as they can. */
+const OPTIONS = { ...LIMITS, closeTimeoutMs: 5000, maxHandshakeRatePerIp: 0 }
 
 let server: ServerProcess
 let bystanders: Bystanders
