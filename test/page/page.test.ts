@@ -102,6 +102,7 @@ describe('the page', needs(chromiumPath(), counterparts.chromium.reason), () => 
       await page.getByLabel('Reason', { exact: true }).fill('enough')
       await page.getByRole('button', { name: 'Close', exact: true }).click()
       await assertShows(page, '#status', /^Closed with 3001$/)
+      await until('the Close frames', async () => (await messages(page)).length === 8)
       expect(await messages(page)).toEqual([
         '↓ close 2 B 3001',
         '↑ close 8 B 3001 enough',

@@ -88,15 +88,19 @@ test('requests in a row, hundreds in a segment, whose responses nobody reads', a
   const attackers = 4
   const before = (await server.stats()).total.socketsTotal
   const requests = Buffer.from(GET.repeat(200))
-  await bystanders.during(bound, async () => {
-    const end = performance.now() + 1500
-    await many(attackers, async () => {
-      const client = await WireClient.connect(server.port)
-      client.socket.pause()
-      await pour(client, () => requests, end)
-      client.reset()
-    })
-  })
+  await bystanders.during(
+    bound,
+    async () => {
+      const end = performance.now() + 1500
+      await many(attackers, async () => {
+        const client = await WireClient.connect(server.port)
+        client.socket.pause()
+        await pour(client, () => requests, end)
+        client.reset()
+      })
+    },
+    10_000,
+  )
   expect((await server.stats()).total.socketsTotal).toBe(before + attackers + 1)
 })
 
