@@ -195,7 +195,7 @@ export const OPTIONS = {
   ),
   maxConnections: integer(1_000_000, 1, 10_000_000, 'connections at a time'),
   maxConnectionsPerIp: integer(0, 0, 10_000_000, 'connections at a time from one client; 0 for no limit'),
-  maxHandshakes: integer(10_000, 1, 10_000_000, 'opening handshakes in progress at a time'),
+  maxHandshakes: integer(50_000, 1, 10_000_000, 'opening handshakes in progress at a time'),
   maxHandshakeRatePerIp: integer(
     1000,
     0,

@@ -140,8 +140,8 @@ export class Codec {
   }
 
   /**
-   * How many bytes the last `decode` took. Fewer than it was given only when the event table was full, which a read
-   * arena of masked frames can't bring about: a client decodes the rest with another call.
+   * How many bytes the last `decode` took. Fewer than it was given only when the event table was full: the rest is
+   * decoded with another call.
    */
   consumed(): number {
     return this.#exports.consumed()

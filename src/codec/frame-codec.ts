@@ -47,7 +47,7 @@ const KEYS = 64
 
 /**
  * The codec: frames and messages to bytes and back, wherever the bytes come from. It does not know what carries them.
- * All that comes of it is made by one instance of codec.wasm, with 2.1 MiB of memory, which never grows.
+ * All that comes of it is made by one instance of codec.wasm, with 1.1 MiB of memory, which never grows.
  */
 export class FrameCodec {
   /**

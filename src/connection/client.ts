@@ -16,11 +16,14 @@ export class Client {
   readonly #environment: Environment
   /** While the PROXY header is coming in. */
   #header: ProxyHeaderReader | undefined
+  /** Who has been counted; empty for nobody. */
+  #admitted = ''
 
-  /** @param endpoint what a PROXY header has said before */
+  /** @param endpoint what a PROXY header has said before; it has been admitted then */
   constructor(environment: Environment, endpoint?: Endpoint) {
     this.#environment = environment
     this.endpoint = endpoint
+    if (endpoint !== undefined) this.#admitted = clientKey(endpoint.address)
   }
 
   /** The PROXY header was not one: nothing that follows can be trusted. */
@@ -77,8 +80,11 @@ export class Client {
     const { endpoint } = this
     if (endpoint === undefined || endpoint.address === UNIX) return undefined
     const key = clientKey(endpoint.address)
+    // Plain HTTP may come first: it is one connection all the same.
+    if (key === this.#admitted) return undefined
     if (clients?.take(transport.admission, key) === false) return handshakeError('ERR_HANDSHAKE_TOO_MANY')
     if (rates?.take(key, monotonicMs()) === false) return handshakeError('ERR_HANDSHAKE_TOO_FAST')
+    this.#admitted = key
     return undefined
   }
 }

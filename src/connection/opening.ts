@@ -4,11 +4,11 @@ import { type HandshakeError, StateError } from '../errors.js'
 import { negotiateDeflate } from '../handshake/deflate.js'
 import type { Endpoint } from '../handshake/forwarded.js'
 import { HeadReader } from '../handshake/head.js'
-import { handshakeError } from '../handshake/refusals.js'
+import { handshakeError, refusalIndex } from '../handshake/refusals.js'
 import { Request } from '../handshake/request.js'
 import { type RefusalFacts, serializeAcceptance } from '../handshake/response.js'
 import { examine, type Upgrade } from '../handshake/upgrade.js'
-import { Counter, count } from '../ledger.js'
+import { Counter, count, countLimit } from '../ledger.js'
 import { Client } from './client.js'
 import { Connection } from './connection.js'
 import { Timed } from './deadlines.js'
@@ -124,11 +124,12 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   expire(): void {
-    // Who has not got as far as HTTP gets no response of it.
-    if (this.#stage === Stage.REFUSED || this.#stage === Stage.ANNOUNCED) {
+    if (this.#stage === Stage.REFUSED) {
+      countLimit(this.#environment.counters, 'close_timeout')
       this.#transport?.destroy()
       return
     }
+    if (this.#stage === Stage.ANNOUNCED) return this.#drop('ERR_HANDSHAKE_TIMEOUT')
     this.#decision?.request.abort()
     this.#refuse(handshakeError('ERR_HANDSHAKE_TIMEOUT'))
   }
@@ -143,28 +144,26 @@ export class Opening extends Timed implements TransportOwner {
 
   /** Nobody but a trusted proxy may say who the client is, and it must. */
   #expectProxyHeader(transport: Transport): void {
+    if (this.#client.expectHeader(transport.remoteAddress)) this.#stage = Stage.ANNOUNCED
+    else this.#drop('ERR_HANDSHAKE_PROXY')
+  }
+
+  /** Ends who has not got as far as HTTP, and so gets no response of it. */
+  #drop(code: 'ERR_HANDSHAKE_PROXY' | 'ERR_HANDSHAKE_TIMEOUT'): void {
     const { counters, log } = this.#environment
-    const { remoteAddress } = transport
-    if (this.#client.expectHeader(remoteAddress)) {
-      this.#stage = Stage.ANNOUNCED
-      return
-    }
     this.#end(Stage.REFUSED)
     count(counters, Counter.REFUSED)
-    log('debug', `refused: ${remoteAddress} is not in trustProxy`)
-    transport.destroy()
+    count(counters, Counter.REFUSALS + refusalIndex(code))
+    log('debug', `refused: ${handshakeError(code).message}`)
+    this.#transport?.destroy()
   }
 
   #readProxyHeader(start: number, end: number): void {
-    const { codec, counters, log } = this.#environment
+    const { codec } = this.#environment
     const at = this.#client.readHeader(start, end)
     if (at < 0) {
       this.#countIn(end - start)
-      if (!this.#client.failed) return
-      this.#end(Stage.REFUSED)
-      count(counters, Counter.REFUSED)
-      log('debug', 'refused: no PROXY header')
-      this.#transport?.destroy()
+      if (this.#client.failed) this.#drop('ERR_HANDSHAKE_PROXY')
       return
     }
     this.#countIn(at - start)

@@ -76,6 +76,10 @@ const REFUSALS = {
     status: 400,
     text: 'the header in which the proxy says who the client is cannot be read (RFC 7239 4)',
   },
+  ERR_HANDSHAKE_PROXY: {
+    status: 400,
+    text: 'the connection does not begin with a PROXY header, or comes from nobody in trustProxy',
+  },
   ERR_HANDSHAKE_PATH: { status: 404, text: 'there is no WebSocket at this path' },
   ERR_HANDSHAKE_ORIGIN: { status: 403, text: 'the origin is not allowed (RFC 6455 4.2.2)' },
 

@@ -463,9 +463,9 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** Which limit of what may come at a time is reached. */
   #haste(key: string, handshakes: number): 'maxHandshakes' | 'maxHandshakeRatePerIp' | undefined {
-    if (handshakes >= this.#options.maxHandshakes) return 'maxHandshakes'
-    const isTooFast = key !== '' && this.#rates?.take(key, monotonicMs()) === false
-    return isTooFast ? 'maxHandshakeRatePerIp' : undefined
+    // First: who takes all places must not save up for the next ones meanwhile.
+    if (key !== '' && this.#rates?.take(key, monotonicMs()) === false) return 'maxHandshakeRatePerIp'
+    return handshakes >= this.#options.maxHandshakes ? 'maxHandshakes' : undefined
   }
 
   #refuse(reason: (typeof DENIALS)[number]): void {

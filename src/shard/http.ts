@@ -28,6 +28,7 @@ export type HttpOptions = Pick<
   | 'handshakeTimeoutMs'
   | 'httpRequestTimeoutMs'
   | 'httpKeepAliveMs'
+  | 'idleTimeoutMs'
   | 'maxHeaderBytes'
   | 'maxHeaderLines'
 >
@@ -155,6 +156,11 @@ export class ShardHttp implements HttpEndpoint {
     server.requestTimeout = httpRequestTimeoutMs
     server.keepAliveTimeout = httpKeepAliveMs
     server.on('clientError', (error: NodeJS.ErrnoException, stream) => this.#refuse(error, stream))
+    // Nothing was read or written for so long. A handler may take its time; a client that does not take the answer not.
+    server.setTimeout(this.#options.idleTimeoutMs, socket => {
+      const { unanswered = 0 } = this.#guests.get(socket) ?? {}
+      if (unanswered === 0 || socket.writableLength > 0) socket.destroy()
+    })
     // A server that does not listen does not watch its time-outs: they are set up when it says that it does.
     server.emit('listening')
     if (this.#stopping) this.#endIdle(server)

@@ -163,6 +163,30 @@ describe('maxHandshakeRatePerIp', () => {
     })
   })
 
+  test('is counted before maxHandshakes: who takes all places has not saved up for more', async () => {
+    await start({ maxHandshakes: 2, maxHandshakeRatePerIp: 1 })
+    for (let i = 0; i < 14; i++) {
+      const client = await connect('127.0.0.2')
+      if (i > 1) await client.ended()
+    }
+    const { maxHandshakes, maxHandshakeRatePerIp } = server.stats().refused
+    expect(maxHandshakes).toBeGreaterThanOrEqual(8)
+    expect(maxHandshakeRatePerIp).toBeGreaterThan(0)
+    expect(maxHandshakes + maxHandshakeRatePerIp).toBe(12)
+  })
+
+  test('counts a connection once, that of a proxy with plain HTTP before WebSocket too', async () => {
+    await start({ maxHandshakeRatePerIp: 1, trustProxy: ['127.0.0.9'], proxyProtocol: true })
+    for (let i = 0; i < 8; i++) {
+      const client = await connect('127.0.0.9')
+      client.send(Buffer.from('PROXY TCP4 203.0.113.7 192.0.2.1 5000 443\r\n'))
+      client.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+      expect((await client.response()).status).toBe(200)
+      client.send(openingRequest())
+      await client.handshake()
+    }
+  })
+
   test('is for the clients of proxies, too, and not for the proxies', async () => {
     await start({ maxHandshakeRatePerIp: 1, trustProxy: ['127.0.0.9'] })
     const ask = async (address: string): Promise<number> => {
@@ -395,7 +419,8 @@ test('every limit of a connection is counted by itself', async () => {
     max_backpressure: 1,
     idle_timeout: 1,
     // The one that does not read is waited for as well.
-    close_timeout: 2,
+    // Three of those who were refused have not gone.
+    close_timeout: 5,
   })
   expect(counted('handshakes_refused_total')).toEqual({ head_too_long: 1, too_many_lines: 1, timeout: 1 })
   expect(total(samples, 'shardws_http_requests_refused_total')).toBe(1)

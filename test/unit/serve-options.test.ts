@@ -51,7 +51,7 @@ describe('resolveOptions', () => {
       maxConnections: 1_000_000,
       maxConnectionsPerIp: 0,
       reloadDrainMs: 60_000,
-      maxHandshakes: 10_000,
+      maxHandshakes: 50_000,
       maxHandshakeRatePerIp: 1000,
       stopTimeoutMs: 10_000,
       closeSpreadMs: 0,

@@ -104,6 +104,16 @@ test('requests in a row, hundreds in a segment, whose responses nobody reads', a
   expect((await server.stats()).total.socketsTotal).toBe(before + attackers + 1)
 })
 
+test('answers that nobody takes: cut after idleTimeoutMs', async () => {
+  const idle = await ServerProcess.start({ idleTimeoutMs: 500, idlePingMs: 200 })
+  const client = await WireClient.connect(idle.port, true)
+  const full = new Promise(resolve => client.socket.once('drain', resolve))
+  await Promise.race([pour(client, () => Buffer.from(GET.repeat(200)), performance.now() + 1000), full])
+  await idle.empty()
+  client.reset()
+  await idle.finish()
+})
+
 test('more connections than maxConnections: closed at once, the others are served', async () => {
   const before = (await server.stats()).refused.maxConnections
   await bystanders.during(memoryBound(OPTIONS, OPTIONS.maxConnections), async () => {

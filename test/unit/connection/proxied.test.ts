@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { App } from '../../../src/app.js'
 import { ClientCounts } from '../../../src/client-counts.js'
 import { ClientRates } from '../../../src/client-rates.js'
+import { type HandshakeCode, refusalIndex } from '../../../src/handshake/refusals.js'
+import { Counter } from '../../../src/ledger.js'
 import { text } from '../../support/frames.js'
 import { framesOf, MemoryShard, turnEnd } from '../../support/memory-shard.js'
 import { proxyV2 } from '../../support/proxy-header.js'
@@ -58,7 +60,10 @@ describe('an opening behind a PROXY header', () => {
       accepted.transport.feed(bytes)
       return accepted
     }
-    expect(cut(feed(upgrade())).counter('REFUSED')).toBe(1)
+    const reason = (shard: MemoryShard, code: HandshakeCode) =>
+      shard.environment.counters[Counter.REFUSALS + refusalIndex(code)]
+    const headless = cut(feed(upgrade()))
+    expect([headless.counter('REFUSED'), reason(headless, 'ERR_HANDSHAKE_PROXY')]).toEqual([1, 1])
     const late = (shard: MemoryShard) => {
       const accepted = feed(HEADER.subarray(0, 20))(shard)
       shard.pass(9900)
@@ -66,14 +71,14 @@ describe('an opening behind a PROXY header', () => {
       shard.pass(300)
       return accepted
     }
-    cut(late)
+    expect(reason(cut(late), 'ERR_HANDSHAKE_TIMEOUT')).toBe(1)
     cut(shard => {
       const accepted = feed(HEADER.subarray(0, 20))(shard)
       accepted.transport.feedEnd()
       return accepted
     })
     const stranger = cut(feed(Buffer.concat([HEADER, upgrade()])), { trustProxy: ['192.0.2.2'] })
-    expect(stranger.counter('REFUSED')).toBe(1)
+    expect([stranger.counter('REFUSED'), reason(stranger, 'ERR_HANDSHAKE_PROXY')]).toEqual([1, 1])
   })
 
   it('is timed as one with the request', async () => {
