@@ -21,6 +21,7 @@ import { renderMetrics } from '../../src/operation/metrics.js'
 import { OPTIONS, type OptionRule, resolveOptions, type ServeOptions } from '../../src/serve-options.js'
 import {
   HELD_READ,
+  HTTP_PER_CONNECTION,
   memoryBound,
   OBJECTS_PER_CONNECTION,
   SLACK_PER_SHARD,
@@ -336,7 +337,13 @@ describe('docs/security.md', () => {
     const memory = section(security, 'Memory')
     expect(memory).toContain(`\`workers\` × ${SLACK_PER_SHARD / 2 ** 20} MiB`)
     expect(memory).toContain(`${ZLIB_PER_SHARD / 2 ** 20} MiB more for each of \`workers\``)
-    for (const each of [OBJECTS_PER_CONNECTION, TLS_PER_CONNECTION, WINDOW_PER_CONNECTION, HELD_READ]) {
+    for (const each of [
+      OBJECTS_PER_CONNECTION,
+      TLS_PER_CONNECTION,
+      HTTP_PER_CONNECTION,
+      WINDOW_PER_CONNECTION,
+      HELD_READ,
+    ]) {
       expect(memory).toContain(`| ${each / 1024} KiB |`)
     }
     // What one connection with the defaults, without TLS and compression, can take.

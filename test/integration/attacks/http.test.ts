@@ -2,15 +2,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { many, openMany, pour } from '../../support/attackers.js'
 import { Bystanders } from '../../support/bystanders.js'
-import { memoryBound } from '../../support/memory-bound.js'
+import { HTTP_PER_CONNECTION, memoryBound } from '../../support/memory-bound.js'
 import { ServerProcess } from '../../support/server-process.js'
 import { WireClient } from '../../support/wire-client.js'
 
 const OPTIONS = { handshakeTimeoutMs: 2000, closeTimeoutMs: 500, maxConnections: 500 }
 const ATTACKERS = 300
 const GET = 'GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n'
-/** Objects and buffers of `node:http`, for each connection. */
-const HTTP_PER_CONNECTION = 128 * 1024
 
 let server: ServerProcess
 let bystanders: Bystanders
