@@ -15,7 +15,8 @@ import { Timed } from './deadlines.js'
 import { EarlyFrames } from './early-frames.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
-import { nameClient, takeRead } from './http-stream.js'
+import { HttpInput } from './http-input.js'
+import { nameClient } from './http-stream.js'
 import { OpeningRequest } from './opening-request.js'
 import { RefusedResponse } from './refused-response.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -327,10 +328,12 @@ export class Opening extends Timed implements TransportOwner {
     const client = this.#client.endpoint
     const stream = transport.detach(bytes)
     if (client !== undefined) nameClient(stream, client)
+    const input = new HttpInput(stream, environment.arrears, environment.memory)
     environment.http.serve(stream, {
       asksForOther: request.get('upgrade') !== undefined,
-      end: rest => reopen(environment, transport, stream, client, rest),
+      end: rest => reopen(environment, transport, stream, client, Buffer.concat([rest, input.end()])),
     })
+    input.begin()
   }
 
   #hookFailed(error: unknown): void {
@@ -387,7 +390,7 @@ export class Opening extends Timed implements TransportOwner {
   }
 }
 
-/** HTTP has come to a request that is not for it. `bytes` are what it has read from there on. */
+/** HTTP has come to a request that is not for it. `bytes` are what was read from there on. */
 function reopen(
   environment: Environment,
   transport: Transport,
@@ -396,13 +399,12 @@ function reopen(
   bytes: Buffer,
 ): void {
   const { codec } = environment
-  const all = Buffer.concat([bytes, ...takeRead(stream)])
   const opening = new Opening(environment, client)
   const reattached = transport.reattach(stream, opening)
   opening.beginAgain(reattached)
   const { length } = codec.readArena
-  for (let at = 0; at < all.length; at += length) {
-    const piece = all.subarray(at, at + length)
+  for (let at = 0; at < bytes.length; at += length) {
+    const piece = bytes.subarray(at, at + length)
     codec.readArena.set(piece)
     reattached.owner.receive(piece.length)
   }

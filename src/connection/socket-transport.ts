@@ -13,6 +13,9 @@ import type { Transport, TransportOwner } from './transport.js'
 
 const TRANSPORT = Symbol('transport')
 
+/** Bytes of one read of a socket that is a stream again. */
+const STREAM_READ = 64 * 1024
+
 type TransportSocket = Socket & { [TRANSPORT]: SocketTransport }
 
 /** Who is told that a connection has ended, whoever owned it in the end. */
@@ -143,8 +146,8 @@ export class SocketTransport implements Transport {
     old.pause()
     old.removeAllListeners()
     // The handle cannot forget the buffer that it was told to read into: without a reader of its own the new socket
-    // would get nothing. (The HTTP parser reads from the handle itself, unless somebody listens to the socket's data.)
-    const onread = { buffer: this.#arena, callback: pushBytes }
+    // would get nothing. Small reads, since a stream that is told to stop has got one already.
+    const onread = { buffer: this.#arena.subarray(0, STREAM_READ), callback: pushBytes }
     const options = { handle: takeHandle(old), allowHalfOpen: true, onread }
     const socket = new Socket(options)
     old.destroy()

@@ -101,19 +101,20 @@ describe('an echo server and a client that sends and does not read', () => {
       expect(await healthy.ask('healthy')).toBe('healthy')
       return (await echo.stats()).total.bytesIn > bytes
     })
-    const { pongsSkipped } = (await echo.stats()).total
-    expect(pongsSkipped).toBeGreaterThan(count / 4)
     const flooded = await echo.memory()
     expect(flooded.heapUsed + flooded.external - before.heapUsed - before.external).toBeLessThan(4 * MIB)
 
     client.socket.resume()
-    let last = ''
-    for (let i = 0; i < count - pongsSkipped; i++) {
+    // What is read is not handled at once, so that nobody knows before how many are skipped.
+    let answered = 0
+    for (let last = ''; last !== payload(count - 1); answered++) {
       const { opcode, payload: pong } = await client.frame()
       expect(opcode).toBe(PONG)
       last = pong.toString()
     }
-    expect(last).toBe(payload(count - 1))
+    const { pongsSkipped } = (await echo.stats()).total
+    expect(pongsSkipped).toBeGreaterThan(count / 4)
+    expect(answered).toBe(count - pongsSkipped)
     for (const each of [client, healthy]) each.end()
     await echo.finish()
   })

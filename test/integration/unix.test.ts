@@ -209,8 +209,16 @@ describe('started by systemd', needs(socketActivate(), counterparts.systemd.reas
   test('with a Unix domain socket, which stays systemd’s', async () => {
     const path = freshPath()
     const { child, stdout } = activate(path)
-    await until('it listens', () => existsSync(path))
-    const client = await open(path)
+    // It is there as soon as it is bound, and refuses until somebody listens.
+    await until('it listens', () =>
+      connect(path).then(
+        () => true,
+        () => false,
+      ),
+    )
+    const [client] = clients
+    client.send(openingRequest())
+    await client.handshake()
     expect(await client.ask('PING')).toBe('PONG')
     expect(stdout()).toContain('listening on unix:')
     const exit = once(child, 'exit')

@@ -96,10 +96,8 @@ export class Bystanders {
    * Runs an attack, from this process, up to the end of its last connection. Asserts that meanwhile no echo took
    * `LONGEST_ECHO_MS`, on any shard, and that the server's process did not grow by more than `mostGrowth` bytes; and
    * that afterwards the server takes connections as before, and no shard has failed.
-   *
-   * @param mostMs what an echo may take instead, where docs/security.md says that others wait
    */
-  async during(mostGrowth: number, attack: () => Promise<void>, mostMs = LONGEST_ECHO_MS): Promise<Witness> {
+  async during(mostGrowth: number, attack: () => Promise<void>): Promise<Witness> {
     if (getPriority() < ATTACKERS_NICENESS) setPriority(ATTACKERS_NICENESS)
     // What was there before is not this attack's.
     await this.#server.memory()
@@ -115,7 +113,7 @@ export class Bystanders {
     const facts = JSON.stringify({ ...report, growth, seconds })
     assert.equal(this.#failure, undefined, facts)
     for (const { echoes, longestMs } of report.clients) {
-      assert.ok(longestMs < mostMs, `an echo took ${longestMs} ms: ${facts}`)
+      assert.ok(longestMs < LONGEST_ECHO_MS, `an echo took ${longestMs} ms: ${facts}`)
       assert.ok(echoes > 0, facts)
     }
     assert.ok(growth < mostGrowth, `the server grew by ${growth} bytes: ${facts}`)
