@@ -12,6 +12,9 @@ const LOAD = [
   'test/integration/{autocannon,backpressure,bench-cli,churn,compression-bombs,faults,integrity,reload-load}.test.ts',
 ]
 
+/** What bundlers, browsers and other runtimes make of the package: the same on every Node. */
+const PACKAGE = ['test/integration/{bundlers,codec-runtimes,compression-browser,examples}.test.ts']
+
 /** What knows nothing of Node, in a real browser as well. Where there is none test/unit/browser.test.ts says so. */
 const inChromium = (executablePath: string): TestProjectConfiguration => ({
   extends: true,
@@ -53,10 +56,21 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          exclude: LOAD,
+          exclude: [...LOAD, ...PACKAGE],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           // They wait more than they work, also where there are more processors.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'package',
+          include: PACKAGE,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
