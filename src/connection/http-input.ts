@@ -10,6 +10,8 @@ const SLICE_MS = 1
 /** What is read ahead of it, in bytes, and one read more. */
 const MOST_AHEAD = 64 * 1024
 
+const NOTHING: Buffer = Buffer.alloc(0)
+
 /**
  * Has HTTP read from a stream piece by piece. Node's parser answers everything that it is given before anybody else of
  * the shard gets a word in, and takes the bytes from the socket itself, as many as there are: seconds of requests. So
@@ -21,13 +23,14 @@ export class HttpInput implements Debtor {
   readonly #arrears: Arrears
   readonly #memory: MemoryBudget
   /** What has come and is not the stream's yet. */
-  #ahead: Buffer = Buffer.alloc(0)
+  #ahead = NOTHING
   /** FIN, behind what is ahead. */
   #isEnded = false
   /** The stream has asked for more than it has got. It may have before we were there to hear it. */
   #isWanted = true
   #inArrears = false
   #isOver = false
+  readonly #onClose = (): void => this.#keep(NOTHING)
 
   /** What the stream holds already waits as well. */
   constructor(stream: Duplex, arrears: Arrears, memory: MemoryBudget) {
@@ -40,7 +43,7 @@ export class HttpInput implements Debtor {
     stream.resume = () => this.#resume()
     stream.read = size => this.#readFrom().read.call(stream, size)
     for (const chunk of takeRead(stream)) this.#hold(chunk)
-    stream.once('close', () => this.#keep(Buffer.alloc(0)))
+    stream.once('close', this.#onClose)
   }
 
   /**
@@ -60,9 +63,10 @@ export class HttpInput implements Debtor {
     const stream = this.#stream as Partial<Duplex> & Duplex
     this.#isOver = true
     stream.off('data', ignore)
+    stream.off('close', this.#onClose)
     for (const name of ['push', '_read', 'resume', 'read'] as const) Reflect.deleteProperty(stream, name)
     const rest = Buffer.concat([...takeRead(stream), this.#ahead])
-    this.#keep(Buffer.alloc(0))
+    this.#keep(NOTHING)
     if (this.#isEnded) stream.push(null)
     return rest
   }
@@ -81,11 +85,14 @@ export class HttpInput implements Debtor {
       this.#keep(this.#ahead.subarray(piece.length))
       push.call(stream, piece)
       if (this.#isOver || stream.destroyed) return
-      // It has been taken, or is in the stream, which asks for more when it is.
-      if (stream.readableLength > 0 || stream.isPaused()) return
-    } while (this.#ahead.length > 0 && performance.now() < end)
-    if (this.#ahead.length > 0) return
-    if (!this.#isEnded) return
+      // What it does not take at once it keeps, and asks for more when that is taken.
+    } while (
+      this.#ahead.length > 0 &&
+      stream.readableLength === 0 &&
+      !stream.isPaused() &&
+      performance.now() < end
+    )
+    if (!this.#isEnded || this.#ahead.length > 0) return
     push.call(stream, null)
     stream.read(0)
   }

@@ -140,6 +140,19 @@ describe('what HTTP reads of a connection', () => {
     }
   })
 
+  it('is followed by FIN where the last of it is not taken at once', async () => {
+    const { source } = setUp()
+    const seen = collect(source)
+    source.on('data', () => {
+      source.pause()
+      setImmediate(() => source.resume())
+    })
+    source.feed('x'.repeat(5000))
+    source.feed(null)
+    await until('the end', () => seen.isEnded)
+    expect(seen.text().length).toBe(5000)
+  })
+
   it('is FIN alone, too', async () => {
     const { source } = setUp()
     const seen = collect(source)
