@@ -1,7 +1,7 @@
 import type { RequestFacts } from '../app.js'
 import { checkClose, serializeClose } from '../codec/close.js'
 import type { DeflateAgreement } from '../handshake/deflate.js'
-import { Counter, closeCounter, count, countLimit, type Limit } from '../ledger.js'
+import { Counter, count } from '../ledger.js'
 import { memoryError } from '../protocol/budget.js'
 import { Protocol, type ProtocolOwner } from '../protocol/protocol.js'
 import { State } from '../protocol/state.js'
@@ -10,23 +10,19 @@ import type { SendStatus, Socket } from '../socket.js'
 import type { Debtor } from './arrears.js'
 import { Backpressure, backpressureError } from './backpressure.js'
 import { Diagnostics } from './diagnostics.js'
+import { recordEnd } from './end-record.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
 import { MessageDeflater } from './message-deflater.js'
 import { MessageInflater } from './message-inflater.js'
 import { Outbox, type OutboxOwner } from './outbox.js'
 import { asBytes, asPingPayload } from './payload.js'
+import { type HandlersOwner, PendingHandlers } from './pending-handlers.js'
 import { RateLimit, type RateLimited, rateError } from './rate-limit.js'
 import type { Transport, TransportOwner } from './transport.js'
 import { Watch, type Watched } from './watch.js'
 
 const NOTHING = Buffer.alloc(0)
-/** What the limits are counted as that say so with an error. */
-const LIMIT_OF: ReadonlyMap<string | undefined, Limit> = new Map([
-  ['ERR_MESSAGE_TOO_BIG', 'max_payload'],
-  ['ERR_MESSAGE_TOO_MANY_FRAGMENTS', 'max_fragments'],
-  ['ERR_BACKPRESSURE', 'max_backpressure'],
-])
 const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
 
 /**
@@ -35,7 +31,15 @@ const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
  * sockets.
  */
 export class Connection
-  implements Socket<unknown>, TransportOwner, ProtocolOwner, OutboxOwner, Watched, RateLimited, Debtor
+  implements
+    Socket<unknown>,
+    TransportOwner,
+    ProtocolOwner,
+    OutboxOwner,
+    Watched,
+    RateLimited,
+    HandlersOwner,
+    Debtor
 {
   readonly id: number
   data: unknown
@@ -57,10 +61,8 @@ export class Connection
   #throttled = false
   /** The application paused. */
   #paused = false
-  /** Handlers whose promise is not settled. */
-  #pendingHandlers = 0
-  #onSettled: (() => void) | undefined
-  #onRejected: ((error: unknown) => void) | undefined
+  /** Where a handler has returned a promise. */
+  #pending: PendingHandlers | undefined
   /** The peer has sent FIN. */
   #peerEnded = false
   /** The shard's arrears have this connection. */
@@ -210,7 +212,7 @@ export class Connection
   }
 
   closed(): void {
-    const { app, compression, connections, codec, counters, log } = this.#environment
+    const { app, compression, connections, codec } = this.#environment
     const machine = this.#machine
     if (machine.state === State.CLOSED) return
     machine.transportClosed()
@@ -223,27 +225,13 @@ export class Connection
     this.#outbox.discard()
     this.#pongDue = undefined
     connections.delete(this)
-    count(counters, closeCounter(machine.closeCode))
-    count(counters, Counter.CLOSED)
-    const fault = machine.error?.code
-    const limit = LIMIT_OF.get(fault)
-    if (limit !== undefined) countLimit(counters, limit)
-    const facts = { event: 'connection.closed', connection: this.id, code: machine.closeCode, fault }
-    log(
-      'debug',
-      `connection ${this.id} closed: ${machine.closeCode} ${fault ?? ''}`.trimEnd(),
-      undefined,
-      facts,
-    )
-    if (Diagnostics.CLOSE.hasSubscribers) {
-      Diagnostics.CLOSE.publish({ socket: this, code: machine.closeCode, reason: machine.closeReason })
-    }
+    recordEnd(this.#environment, this, machine)
     if (app.close === undefined) return
     try {
       const result = app.close(this, machine.closeCode, machine.closeReason)
       if (isPending(result)) this.#follow(result)
     } catch (error) {
-      this.#handlerFailed(error)
+      this.handlerFailed(error)
     }
   }
 
@@ -447,7 +435,7 @@ export class Connection
   #endWhenAnswered(): void {
     const machine = this.#machine
     if (!this.#peerEnded || machine.holds) return
-    if (machine.state === State.OPEN && (this.isDeaf || this.#pendingHandlers > 0)) return
+    if (machine.state === State.OPEN && (this.isDeaf || this.#pending?.isEmpty === false)) return
     machine.receiveEnd()
   }
 
@@ -458,27 +446,20 @@ export class Connection
       const result = handler.call(this.#environment.app, this, data as never, isBinary)
       if (isPending(result)) this.#follow(result)
     } catch (error) {
-      this.#handlerFailed(error)
+      this.handlerFailed(error)
     }
   }
 
-  /** A handler that returned a promise: its rejection is a failure like a throw. */
   #follow(result: PromiseLike<unknown>): void {
-    this.#pendingHandlers++
-    // Made once: asynchronous handlers run as often as others.
-    this.#onSettled ??= () => {
-      this.#pendingHandlers--
-      this.#endWhenAnswered()
-    }
-    this.#onRejected ??= error => {
-      this.#handlerFailed(error)
-      this.#onSettled?.()
-    }
-    // Of what is no real promise nothing is certain but this: it is called later, and answers once.
-    Promise.resolve(result).then(this.#onSettled, this.#onRejected)
+    this.#pending ??= new PendingHandlers(this)
+    this.#pending.follow(result)
   }
 
-  #handlerFailed(error: unknown): void {
+  handlersSettled(): void {
+    this.#endWhenAnswered()
+  }
+
+  handlerFailed(error: unknown): void {
     const { app, log } = this.#environment
     reportFailure(app, log, `connection ${this.id}: a handler failed`, error, this)
     if (this.#machine.state === State.OPEN) this.close(CloseCode.INTERNAL_ERROR, 'internal error')
