@@ -3,8 +3,9 @@ import { Opcode } from '../rfc6455.js'
 import { bytesOf } from './bytes.js'
 import { parseClose } from './close.js'
 import type { Codec } from './codec.js'
-import type { Decoder, Frame, Message, Violation } from './decoding.js'
+import type { CompressedMessage, Decoder, Frame, Message, Violation } from './decoding.js'
 import {
+  EVENT_COMPRESSED,
   EVENT_ERROR,
   EVENT_FIN,
   EVENT_FRAME_END,
@@ -20,6 +21,17 @@ import type { Role } from './role.js'
 
 /** Opcodes from here on are control frames (RFC 6455 5.5). */
 const FIRST_CONTROL = 8
+/** The first frame of a compressed message: the only one that bears RSV1 (RFC 7692 6). */
+const COMPRESSED_START = EVENT_COMPRESSED | EVENT_MESSAGE_START
+
+/** How a stream is read, all of it checked. */
+interface Limits {
+  readonly role: Role
+  readonly maxPayload: number
+  readonly maxFragments: number
+  /** permessage-deflate was negotiated. */
+  readonly deflate: boolean
+}
 
 /** What is left to those that make frames or messages of it. */
 abstract class StreamDecoder<Item> implements Decoder<Item | Violation> {
@@ -41,11 +53,11 @@ abstract class StreamDecoder<Item> implements Decoder<Item | Violation> {
   #control: PayloadBuffer | undefined
 
   /** @param codec with a single slot, in nobody's use */
-  constructor(codec: Codec, role: Role, maxPayload: number, maxFragments: number) {
+  constructor(codec: Codec, { role, maxPayload, maxFragments, deflate }: Limits) {
     this.#codec = codec
     this.#memory = new Uint8Array(codec.readArena.buffer as ArrayBuffer)
     this.#slot = this.#memory.subarray(SLOTS_OFFSET, SLOTS_OFFSET + SLOT_SIZE)
-    codec.release(codec.acquire(role, maxPayload, maxFragments))
+    codec.release(codec.acquire(role, maxPayload, maxFragments, deflate))
     this.#state = this.#slot.slice()
   }
 
@@ -126,8 +138,10 @@ abstract class StreamDecoder<Item> implements Decoder<Item | Violation> {
   }
 }
 
+type MessageItem = Exclude<Message, Violation> | CompressedMessage
+
 /** Whole messages, and control frames between them. */
-export class MessageDecoder extends StreamDecoder<Exclude<Message, Violation>> {
+export class MessageDecoder extends StreamDecoder<MessageItem> {
   #isClosed = false
   readonly #text = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -139,12 +153,13 @@ export class MessageDecoder extends StreamDecoder<Exclude<Message, Violation>> {
     return this.#isClosed || this.error !== undefined
   }
 
-  protected itemOf(
-    word: number,
-    payload: Uint8Array<ArrayBuffer>,
-    isOwn: boolean,
-  ): Exclude<Message, Violation> {
-    switch (word & EVENT_OPCODE) {
+  protected itemOf(word: number, payload: Uint8Array<ArrayBuffer>, isOwn: boolean): MessageItem {
+    const opcode = word & EVENT_OPCODE
+    if ((word & EVENT_COMPRESSED) !== 0) {
+      const data = isOwn ? payload : payload.slice()
+      return { type: 'compressed', binary: opcode === Opcode.BINARY, data }
+    }
+    switch (opcode) {
       case Opcode.TEXT:
         return { type: 'text', data: this.#text.decode(payload) }
       case Opcode.BINARY:
@@ -164,9 +179,9 @@ export class MessageDecoder extends StreamDecoder<Exclude<Message, Violation>> {
 export class FrameDecoder extends StreamDecoder<Frame> {
   readonly #masked: boolean
 
-  constructor(codec: Codec, role: Role, maxPayload: number, maxFragments: number) {
-    super(codec, role, maxPayload, maxFragments)
-    this.#masked = role === 'server'
+  constructor(codec: Codec, limits: Limits) {
+    super(codec, limits)
+    this.#masked = limits.role === 'server'
   }
 
   protected ends(): boolean {
@@ -178,6 +193,7 @@ export class FrameDecoder extends StreamDecoder<Frame> {
       type: 'frame',
       opcode: (word & EVENT_MESSAGE_START) === 0 ? Opcode.CONTINUATION : word & EVENT_OPCODE,
       fin: (word & EVENT_FIN) !== 0,
+      rsv1: (word & COMPRESSED_START) === COMPRESSED_START,
       payload: isOwn ? payload : payload.slice(),
       ...this.place,
       masked: this.#masked,

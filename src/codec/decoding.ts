@@ -5,10 +5,19 @@ import type { Role } from './role.js'
 export interface DecoderOptions {
   /** What the local end is: a server takes masked frames only, a client unmasked ones only (RFC 6455 5.1). */
   readonly role: Role
-  /** Bytes of a message, 0 to 536,870,888; over it LimitError, close 1009. Default 1,048,576. */
+  /**
+   * Bytes of a message, 0 to 536,870,888; over it LimitError, close 1009. Default 1,048,576. A compressed message may
+   * have an eighth and 1,024 bytes more, which is what compressing may add: its size inflated is for who inflates it to
+   * limit.
+   */
   readonly maxPayload?: number
   /** Frames of a message, 1 to 2^32 - 1; over it LimitError, close 1008. Default 1,048,576. */
   readonly maxFragments?: number
+  /**
+   * permessage-deflate was negotiated, so that messages may be compressed: RSV1 is allowed in the first frame of a
+   * message (RFC 7692 6). Default false: it is a ProtocolError, close 1002.
+   */
+  readonly deflate?: boolean
   /** Whole messages (true, the default), or every frame as it was on the wire (false). */
   readonly messages?: boolean
 }
@@ -22,6 +31,18 @@ export interface TextMessage {
 /** A binary message, its fragments joined, in an ArrayBuffer of its own. */
 export interface BinaryMessage {
   readonly type: 'binary'
+  readonly data: Uint8Array<ArrayBuffer>
+}
+
+/**
+ * A compressed message, its fragments joined: what `deflate` is for. To inflate it is the caller's, and to limit what
+ * comes of it; text is not known to be UTF-8 before.
+ */
+export interface CompressedMessage {
+  readonly type: 'compressed'
+  /** Whether it is binary, else it is text. */
+  readonly binary: boolean
+  /** As on the wire but unmasked, without the 00 00 FF FF of RFC 7692 7.2.2, in an ArrayBuffer of its own. */
   readonly data: Uint8Array<ArrayBuffer>
 }
 
@@ -57,7 +78,12 @@ export interface Frame {
   /** 0 for a continuation. */
   readonly opcode: number
   readonly fin: boolean
-  /** Unmasked, in an ArrayBuffer of its own. Text may end inside of a character where `fin` is false. */
+  /** It begins a compressed message, whose frames are those up to the next `fin` that is no control frame's. */
+  readonly rsv1: boolean
+  /**
+   * Unmasked, in an ArrayBuffer of its own. Text may end inside of a character where `fin` is false; of a compressed
+   * message it is as on the wire.
+   */
   readonly payload: Uint8Array<ArrayBuffer>
   /** Which byte of the stream is its first, counted from 0. */
   readonly offset: number

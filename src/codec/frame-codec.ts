@@ -4,11 +4,11 @@ import { bytesOf } from './bytes.js'
 import { checkClose, serializeClose } from './close.js'
 import { Codec } from './codec.js'
 import { FrameDecoder, MessageDecoder } from './decoder.js'
-import type { Decoder, DecoderOptions, Frame, Message, Violation } from './decoding.js'
+import type { CompressedMessage, Decoder, DecoderOptions, Frame, Message, Violation } from './decoding.js'
 import { headerLength, writeHeader } from './encode.js'
 import { UTF8_COMPLETE, UTF8_INVALID } from './events.js'
 import type { CodecInstance } from './instance.js'
-import { checkInteger, checkNames, checkRole } from './options.js'
+import { checkBoolean, checkInteger, checkNames, checkRole } from './options.js'
 import type { Role } from './role.js'
 
 /** Bytes, wherever they lie. */
@@ -22,6 +22,14 @@ export interface EncodeOptions {
   readonly maskKey?: Uint8Array
 }
 
+/** Who sends a message, and what it is. */
+export interface MessageOptions extends EncodeOptions {
+  /** Binary, or text, for which bytes must be UTF-8 (not checked). Default false for a string, true for bytes. */
+  readonly binary?: boolean
+  /** The bytes are compressed (RFC 7692 6). Default false. */
+  readonly rsv1?: boolean
+}
+
 /** A frame to be encoded (RFC 6455 5.2). */
 export interface FrameFields {
   readonly opcode: number
@@ -29,12 +37,13 @@ export interface FrameFields {
   readonly payload?: string | Bytes
   /** Default true. */
   readonly fin?: boolean
-  /** The bit that permessage-deflate uses (RFC 7692 6). Default false. */
+  /** The bit that permessage-deflate sets in the first frame of a compressed message (RFC 7692 6). Default false. */
   readonly rsv1?: boolean
 }
 
-const DECODER_OPTIONS = ['role', 'maxPayload', 'maxFragments', 'messages']
+const DECODER_OPTIONS = ['role', 'maxPayload', 'maxFragments', 'deflate', 'messages']
 const ENCODE_OPTIONS = ['role', 'maskKey']
+const MESSAGE_OPTIONS = ['role', 'maskKey', 'binary', 'rsv1']
 const FRAME_FIELDS = ['opcode', 'payload', 'fin', 'rsv1']
 const OPCODES: readonly number[] = /* @__PURE__ */ Object.values(Opcode)
 
@@ -79,20 +88,21 @@ export class FrameCodec {
    * @throws OptionError (`ERR_OPTION`)
    */
   createDecoder(options: DecoderOptions & { readonly messages: false }): Decoder<Frame | Violation>
-  createDecoder(options: DecoderOptions & { readonly messages?: true }): Decoder
-  createDecoder(options: DecoderOptions): Decoder<Frame | Message>
-  createDecoder(options: DecoderOptions): Decoder<Frame | Message> {
+  createDecoder(options: DecoderOptions & { readonly messages?: true; readonly deflate?: false }): Decoder
+  createDecoder(options: DecoderOptions & { readonly messages?: true }): Decoder<Message | CompressedMessage>
+  createDecoder(options: DecoderOptions): Decoder<Frame | Message | CompressedMessage>
+  createDecoder(options: DecoderOptions): Decoder<Frame | Message | CompressedMessage> {
     checkNames(options, DECODER_OPTIONS)
-    const { maxPayload = DEFAULT_LIMIT, maxFragments = DEFAULT_LIMIT, messages = true } = options
-    const role = checkRole(options.role)
-    checkInteger('maxPayload', maxPayload, 0, MAX_PAYLOAD)
-    checkInteger('maxFragments', maxFragments, 1, MAX_FRAGMENTS)
-    if (typeof messages !== 'boolean') {
-      throw new OptionError('ERR_OPTION', `messages must be true or false, not ${String(messages)}`)
+    const { maxPayload = DEFAULT_LIMIT, maxFragments = DEFAULT_LIMIT } = options
+    const limits = {
+      role: checkRole(options.role),
+      maxPayload: checkInteger('maxPayload', maxPayload, 0, MAX_PAYLOAD),
+      maxFragments: checkInteger('maxFragments', maxFragments, 1, MAX_FRAGMENTS),
+      deflate: checkBoolean('deflate', options.deflate, false),
     }
-    return messages
-      ? new MessageDecoder(this.#codec, role, maxPayload, maxFragments)
-      : new FrameDecoder(this.#codec, role, maxPayload, maxFragments)
+    return checkBoolean('messages', options.messages, true)
+      ? new MessageDecoder(this.#codec, limits)
+      : new FrameDecoder(this.#codec, limits)
   }
 
   /**
@@ -102,11 +112,18 @@ export class FrameCodec {
    */
   encodeFrame(frame: FrameFields, options: EncodeOptions): Uint8Array<ArrayBuffer> {
     checkNames(frame, FRAME_FIELDS)
-    const { opcode, payload = '', fin = true, rsv1 = false } = frame
+    const { opcode, payload = '', fin = true } = frame
+    const rsv1 = checkBoolean('rsv1', frame.rsv1, false)
     if (!OPCODES.includes(opcode)) {
       throw new OptionError(
         'ERR_OPTION',
         `opcode must be one of ${OPCODES.join(', ')}, not ${String(opcode)}`,
+      )
+    }
+    if (rsv1 && opcode !== Opcode.TEXT && opcode !== Opcode.BINARY) {
+      throw new OptionError(
+        'ERR_OPTION',
+        'rsv1 is for the first frame of a message, text or binary (RFC 7692 6)',
       )
     }
     const bytes =
@@ -130,13 +147,17 @@ export class FrameCodec {
   }
 
   /**
-   * The bytes of a message in one frame: text for a string, otherwise binary.
+   * The bytes of a message in one frame: text for a string, otherwise binary, unless `binary` says what it is.
    *
    * @throws OptionError (`ERR_OPTION`), StateError (`ERR_CODEC_BYTES`)
    */
-  encodeMessage(data: string | Bytes, options: EncodeOptions): Uint8Array<ArrayBuffer> {
-    const opcode = typeof data === 'string' ? Opcode.TEXT : Opcode.BINARY
-    return this.encodeFrame({ opcode, payload: data }, options)
+  encodeMessage(data: string | Bytes, options: MessageOptions): Uint8Array<ArrayBuffer> {
+    checkNames(options, MESSAGE_OPTIONS)
+    const { binary, rsv1 = false, ...sender } = options
+    const isString = typeof data === 'string'
+    if (isString && rsv1) throw new OptionError('ERR_OPTION', 'rsv1 is for bytes: a string is not compressed')
+    const opcode = checkBoolean('binary', binary, !isString) ? Opcode.BINARY : Opcode.TEXT
+    return this.encodeFrame({ opcode, payload: data, rsv1 }, sender)
   }
 
   /**

@@ -29,6 +29,7 @@ export { CloseCode, isValidCloseCode, Opcode } from '../rfc6455.js'
 export type {
   BinaryMessage,
   CloseMessage,
+  CompressedMessage,
   Decoder,
   DecoderOptions,
   Frame,
@@ -37,7 +38,13 @@ export type {
   TextMessage,
   Violation,
 } from './decoding.js'
-export { type Bytes, type EncodeOptions, FrameCodec, type FrameFields } from './frame-codec.js'
+export {
+  type Bytes,
+  type EncodeOptions,
+  FrameCodec,
+  type FrameFields,
+  type MessageOptions,
+} from './frame-codec.js'
 export {
   type CodecSource,
   loadCodec,

@@ -23,6 +23,13 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
 }
 
 /** @throws OptionError (`ERR_OPTION`) */
+export function checkBoolean(name: string, value: unknown, byDefault: boolean): boolean {
+  if (value === undefined) return byDefault
+  if (typeof value === 'boolean') return value
+  throw new OptionError('ERR_OPTION', `${name} must be true or false, not ${String(value)}`)
+}
+
+/** @throws OptionError (`ERR_OPTION`) */
 export function checkRole(role: unknown): Role {
   if (role === 'server' || role === 'client') return role
   throw new OptionError('ERR_OPTION', `role must be 'server' or 'client', not ${String(role)}`)

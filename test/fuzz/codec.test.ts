@@ -16,7 +16,7 @@ const limits: fc.Arbitrary<DecoderLimits> = fc.record({
   deflate: fc.boolean(),
 })
 
-const conversation = limits.chain(limit => fc.tuple(fc.constant(limit), streams(limit.role)))
+const conversation = limits.chain(limit => fc.tuple(fc.constant(limit), streams(limit.role, limit.deflate)))
 
 function reference(limit: DecoderLimits, bytes: Uint8Array): ReferenceDecoder {
   const decoder = new ReferenceDecoder(limit)

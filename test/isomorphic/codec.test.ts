@@ -114,6 +114,20 @@ describe('encoding', () => {
     return one.length === other.length && one.every((byte, i) => byte === other[i])
   }
 
+  it('of messages says what bytes are, and that they are compressed', () => {
+    const bytes = hex('f2 48 cd c9 c9 07 00')
+    expect(codec.encodeMessage(bytes, { ...asServer, binary: false, rsv1: true })).toEqual(
+      hex('c1 07 f2 48 cd c9 c9 07 00'),
+    )
+    expect(codec.encodeMessage(bytes, { ...asServer, rsv1: true })).toEqual(hex('c2 07 f2 48 cd c9 c9 07 00'))
+    expect(codec.encodeMessage(hex('68 69'), { ...asServer, binary: false })).toEqual(hex('81 02 68 69'))
+    expect(codec.encodeMessage('hi', { ...asServer, binary: true })).toEqual(hex('82 02 68 69'))
+    const decoder = codec.createDecoder({ role: 'server', deflate: true })
+    expect(decoder.push(codec.encodeMessage(bytes, { ...asClient, rsv1: true }))).toEqual([
+      { type: 'compressed', binary: true, data: bytes },
+    ])
+  })
+
   it('masks with another key each time', () => {
     const keys = Array.from({ length: 500 }, () =>
       codec.encodeMessage('', { role: 'client' }).subarray(2).join(' '),
@@ -141,6 +155,12 @@ describe('encoding', () => {
       ['ERR_OPTION', () => codec.encodeFrame({ opcode: 10, fin: false }, asServer)],
       ['ERR_OPTION', () => codec.encodeFrame({ opcode: 3 }, asServer)],
       ['ERR_OPTION', () => codec.encodeFrame({ opcode: 1, data: 'x' } as never, asServer)],
+      ['ERR_OPTION', () => codec.encodeFrame({ opcode: 0, rsv1: true }, asServer)],
+      ['ERR_OPTION', () => codec.encodeFrame({ opcode: 9, rsv1: true }, asServer)],
+      ['ERR_OPTION', () => codec.encodeFrame({ opcode: 1, rsv1: 1 as never }, asServer)],
+      ['ERR_OPTION', () => codec.encodeMessage('x', { ...asServer, rsv1: true })],
+      ['ERR_OPTION', () => codec.encodeMessage('x', { ...asServer, binary: 'no' as never })],
+      ['ERR_OPTION', () => codec.encodeMessage('x', { ...asServer, opcode: 1 } as never)],
       ['ERR_OPTION', () => codec.encodeMessage('x', undefined as never)],
       ['ERR_OPTION', () => codec.encodeMessage('x', {} as never)],
       ['ERR_OPTION', () => codec.encodeMessage('x', { role: 'server', maskKey })],

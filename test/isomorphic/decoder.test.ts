@@ -1,7 +1,14 @@
 // The decoder of shardws/codec against the reference. These tests run in Node and in Chromium.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Decoder, type Frame, loadCodec, type Message, type Violation } from '../../src/codec/index.js'
+import {
+  type CompressedMessage,
+  type Decoder,
+  type Frame,
+  loadCodec,
+  type Message,
+  type Violation,
+} from '../../src/codec/index.js'
 import { frameError } from '../../src/errors.js'
 import { type DecoderLimits, ReferenceDecoder } from '../reference/decoder.js'
 import { characters, cuts, frameBytes, joined, pieces, streams } from '../reference/frames.js'
@@ -43,9 +50,10 @@ function expectedViolation({ violation }: ReferenceDecoder) {
 
 /** What a decoder of frames must find. */
 function expectedFrames(decoder: ReferenceDecoder) {
-  const frames = decoder.frames.map(({ opcode, fin, start, payload }) => ({
+  const frames = decoder.frames.map(({ opcode, fin, start, compressed, payload }) => ({
     opcode: start ? opcode : 0,
     fin,
+    rsv1: start && compressed,
     payload,
   }))
   return [...frames, ...expectedViolation(decoder)]
@@ -55,7 +63,7 @@ function frameFacts(items: readonly (Frame | Violation)[]) {
   return items.map(item =>
     item.type === 'error'
       ? errorFacts(item)
-      : { opcode: item.opcode, fin: item.fin, payload: characters(item.payload) },
+      : { opcode: item.opcode, fin: item.fin, rsv1: item.rsv1, payload: characters(item.payload) },
   )
 }
 
@@ -64,7 +72,7 @@ function expectedMessages(decoder: ReferenceDecoder) {
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true })
   const messages: object[] = []
   let data = ''
-  for (const { opcode, fin, payload } of decoder.frames) {
+  for (const { opcode, fin, compressed, payload } of decoder.frames) {
     if (opcode === 8) {
       const reason = utf8.decode(bytesOf(payload.slice(2)))
       const code = payload === '' ? 1005 : payload.charCodeAt(0) * 256 + payload.charCodeAt(1)
@@ -74,16 +82,18 @@ function expectedMessages(decoder: ReferenceDecoder) {
     else {
       data += payload
       if (!fin) continue
-      messages.push(
-        opcode === 1 ? { type: 'text', data: utf8.decode(bytesOf(data)) } : { type: 'binary', data },
-      )
+      if (compressed) messages.push({ type: 'compressed', binary: opcode === 2, data })
+      else
+        messages.push(
+          opcode === 1 ? { type: 'text', data: utf8.decode(bytesOf(data)) } : { type: 'binary', data },
+        )
       data = ''
     }
   }
   return [...messages, ...expectedViolation(decoder)]
 }
 
-function messageFacts(items: readonly Message[]) {
+function messageFacts(items: readonly (Message | CompressedMessage)[]) {
   return items.map(item => {
     if (item.type === 'error') return errorFacts(item)
     return 'data' in item && typeof item.data !== 'string' ? { ...item, data: characters(item.data) } : item
@@ -131,8 +141,9 @@ describe('a conversation', () => {
     role: fc.constantFrom<'server' | 'client'>('server', 'server', 'client'),
     maxPayload: fc.constantFrom(MOST, MOST, 1 << 20, 100, 0),
     maxFragments: fc.constantFrom(2 ** 32 - 1, 2 ** 32 - 1, 3, 1),
+    deflate: fc.boolean(),
   })
-  const conversation = limits.chain(limit => fc.tuple(fc.constant(limit), streams(limit.role)))
+  const conversation = limits.chain(limit => fc.tuple(fc.constant(limit), streams(limit.role, limit.deflate)))
 
   it('is the same in whatever pieces it comes, and is what the reference finds', () => {
     fc.assert(
@@ -176,7 +187,7 @@ describe('a conversation', () => {
         let end = 0
         for (const item of pushAll(decoder, pieces(bytes, at, 100_000))) {
           if (item.type === 'error') continue
-          const { opcode, fin, payload, offset, headerLength, masked: isMasked } = item
+          const { opcode, fin, rsv1, payload, offset, headerLength, masked: isMasked } = item
           expect(offset).toBe(end)
           end = offset + headerLength + payload.length
           expect(isMasked).toBe(limit.role === 'server')
@@ -186,7 +197,7 @@ describe('a conversation', () => {
                 maskKey: bytes.slice(offset + headerLength - 4, offset + headerLength),
               }
             : { role: 'server' as const }
-          const again = codec.encodeFrame({ opcode, fin, payload }, options)
+          const again = codec.encodeFrame({ opcode, fin, rsv1, payload }, options)
           expect(characters(again)).toBe(characters(bytes.subarray(offset, end)))
         }
       }),
@@ -267,6 +278,44 @@ describe('a decoder', () => {
     expect(frame).toBeUndefined()
   })
 
+  it('takes compressed messages where it is told to, and gives what their frames have', () => {
+    // RFC 7692 7.2.3.1 and 7.2.3.2.
+    const wire = hex('c1 07 f2 48 cd c9 c9 07 00 41 03 f2 48 cd 89 00 80 04 c9 c9 07 00 c2 01 00')
+    const hello = hex('f2 48 cd c9 c9 07 00')
+    const decoder = codec.createDecoder({ role: 'client', deflate: true })
+    expect(decoder.push(wire)).toEqual([
+      { type: 'compressed', binary: false, data: hello },
+      { type: 'ping', data: new Uint8Array() },
+      { type: 'compressed', binary: false, data: hello },
+      { type: 'compressed', binary: true, data: hex('00') },
+    ])
+    const frames = codec.createDecoder({ role: 'client', deflate: true, messages: false }).push(wire)
+    const bits = frames.map(frame => frame.type === 'frame' && [frame.rsv1, frame.opcode])
+    expect(bits).toEqual([
+      [true, 1],
+      [true, 1],
+      [false, 9],
+      [false, 0],
+      [true, 2],
+    ])
+    for (const deflate of [undefined, false] as const) {
+      const [refused] = codec
+        .createDecoder({ role: 'client', ...(deflate === false && { deflate }) })
+        .push(wire)
+      expect(refused).toMatchObject({
+        error: { code: 'ERR_FRAME_RESERVED_BITS', closeCode: 1002 },
+        offset: 0,
+      })
+    }
+  })
+
+  it('gives the data of a compressed message a buffer of its own', () => {
+    for (const wire of [hex('c1 03 01 02 03'), hex('42 01 01 80 02 02 03')]) {
+      const [item] = codec.createDecoder({ role: 'client', deflate: true }).push(wire)
+      expect(item.type === 'compressed' && item.data.buffer.byteLength).toBe(3)
+    }
+  })
+
   it('has limits by default', () => {
     const big = frameBytes({ opcode: 2, length: 1_048_577n, key: KEY })
     expect(codec.createDecoder({ role: 'server' }).push(big)).toMatchObject([
@@ -288,6 +337,7 @@ describe('a decoder', () => {
     [{ role: 'server', maxPayload: '1' }, 'maxPayload must be'],
     [{ role: 'server', maxFragments: 0 }, 'maxFragments must be'],
     [{ role: 'server', messages: 1 }, 'messages must be'],
+    [{ role: 'server', deflate: 'yes' }, 'deflate must be true or false'],
     [{ role: 'server', maxPayLoad: 1 }, 'there is no option maxPayLoad'],
   ])('refuses the options %j', (options, message) => {
     expect(() => codec.createDecoder(options as never)).toThrow(message)

@@ -103,28 +103,40 @@ const close: fc.Arbitrary<FrameSpec> = fc.record({
   ),
 })
 
+const plain: fc.Arbitrary<FrameSpec & { payload: Uint8Array }> = fc.oneof(
+  fc.record({ opcode: fc.constant(1), payload: text }),
+  fc.record({ opcode: fc.constant(2), payload: binary }),
+)
+
+/** Compressed, or so its first frame says: what it has is nobody's business before it is inflated. */
+const compressed: fc.Arbitrary<FrameSpec & { payload: Uint8Array }> = fc.record({
+  opcode: fc.constantFrom(1, 2),
+  payload: binary,
+  reserved: fc.constant(0x40),
+})
+
 /** A message in one frame or in several with control frames between them. */
-const message: fc.Arbitrary<FrameSpec[]> = fc
-  .oneof(
-    fc.record({ opcode: fc.constant(1), payload: text }),
-    fc.record({ opcode: fc.constant(2), payload: binary }),
-  )
-  .chain(({ opcode, payload }) =>
+const inFrames = (message: fc.Arbitrary<FrameSpec & { payload: Uint8Array }>): fc.Arbitrary<FrameSpec[]> =>
+  message.chain(({ opcode, payload, reserved = 0 }) =>
     fc
       .array(fc.tuple(fc.nat({ max: payload.length }), fc.option(control, { freq: 2 })), { maxLength: 4 })
       .map(cuts => {
         const frames: FrameSpec[] = []
         let from = 0
         for (const [at, between] of cuts.toSorted(([a], [b]) => a - b)) {
+          const first = frames.length === 0
           frames.push({
-            opcode: from || frames.length ? 0 : opcode,
+            opcode: first ? opcode : 0,
+            reserved: first ? reserved : 0,
             fin: false,
             payload: payload.subarray(from, at),
           })
           if (between) frames.push(between)
           from = at
         }
-        frames.push({ opcode: frames.length ? 0 : opcode, payload: payload.subarray(from) })
+        const first = frames.length === 0
+        const last = { opcode: first ? opcode : 0, reserved: first ? reserved : 0 }
+        frames.push({ ...last, payload: payload.subarray(from) })
         return frames
       }),
   )
@@ -142,29 +154,34 @@ const odd: fc.Arbitrary<FrameSpec> = fc.record(
   { requiredKeys: ['opcode'] },
 )
 
-const conversation: fc.Arbitrary<FrameSpec[]> = fc
-  .tuple(
-    fc.array(
-      fc.oneof(
-        { weight: 40, arbitrary: message },
-        { weight: 10, arbitrary: control.map(frame => [frame]) },
-        { weight: 1, arbitrary: close.map(frame => [frame]) },
-        { weight: 2, arbitrary: odd.map(frame => [frame]) },
+const conversation = (deflate: boolean): fc.Arbitrary<FrameSpec[]> =>
+  fc
+    .tuple(
+      fc.array(
+        fc.oneof(
+          { weight: deflate ? 20 : 40, arbitrary: inFrames(plain) },
+          { weight: deflate ? 20 : 0, arbitrary: inFrames(compressed) },
+          { weight: 10, arbitrary: control.map(frame => [frame]) },
+          { weight: 1, arbitrary: close.map(frame => [frame]) },
+          { weight: 2, arbitrary: odd.map(frame => [frame]) },
+        ),
+        { maxLength: 8 },
       ),
-      { maxLength: 8 },
-    ),
-    // Half of them end with a Close, half just stop.
-    fc.option(close, { freq: 2 }),
-  )
-  .map(([lists, last]) => lists.flat().concat(last ?? []))
+      // Half of them end with a Close, half just stop.
+      fc.option(close, { freq: 2 }),
+    )
+    .map(([lists, last]) => lists.flat().concat(last ?? []))
 
 const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
-/** What a peer sends: bytes of frames, often right to the end, sometimes wrong somewhere. */
-export const streams = (role: 'server' | 'client'): fc.Arbitrary<Uint8Array> =>
+/**
+ * What a peer sends: bytes of frames, often right to the end, sometimes wrong somewhere. With `deflate` half of the
+ * messages are compressed.
+ */
+export const streams = (role: 'server' | 'client', deflate = false): fc.Arbitrary<Uint8Array> =>
   fc
     .tuple(
-      conversation,
+      conversation(deflate),
       fc.array(key, { minLength: 1, maxLength: 5 }),
       // Which frame is masked where it must not be, or the reverse: mostly none.
       fc.oneof({ weight: 9, arbitrary: fc.constant(-1) }, { weight: 1, arbitrary: fc.nat({ max: 8 }) }),

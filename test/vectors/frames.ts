@@ -235,6 +235,61 @@ export const VIOLATIONS: readonly Refused[] = [
     9,
   ],
 
+  // RFC 7692 6: RSV1 where it was negotiated, in the first frame of a message and nowhere else.
+  ...[0x20, 0x10, 0x60, 0x70].map(
+    (reserved): Refused => [
+      `reserved bits ${reserved.toString(16)} beside compression`,
+      { deflate: true },
+      masked({ opcode: 1, reserved }),
+      'ERR_FRAME_RESERVED_BITS',
+      0,
+    ],
+  ),
+  ...[8, 9, 10].map(
+    (opcode): Refused => [
+      `control ${opcode} with RSV1`,
+      { deflate: true },
+      masked({ opcode: 1, reserved: 0x40, fin: false }, { opcode, reserved: 0x40 }),
+      'ERR_FRAME_RESERVED_BITS',
+      6,
+    ],
+  ),
+  [
+    'a continuation with RSV1 of a compressed message',
+    { deflate: true },
+    masked({ opcode: 2, reserved: 0x40, fin: false }, { opcode: 0, reserved: 0x40 }),
+    'ERR_FRAME_RESERVED_BITS',
+    6,
+  ],
+  [
+    'a continuation with RSV1 of a plain message',
+    { deflate: true },
+    masked({ opcode: 1, fin: false }, { opcode: 0, reserved: 0x40 }),
+    'ERR_FRAME_RESERVED_BITS',
+    6,
+  ],
+  [
+    'plain text that is not UTF-8 beside compression',
+    { deflate: true },
+    masked({ opcode: 1, reserved: 0x40, payload: bytes(0xff) }, { opcode: 1, payload: bytes(0xff) }),
+    'ERR_INVALID_UTF8',
+    13,
+  ],
+  [
+    'more than a compressed message may be',
+    { deflate: true, maxPayload: 80 },
+    masked({ opcode: 2, reserved: 0x40, length: 1115n }),
+    'ERR_MESSAGE_TOO_BIG',
+    3,
+  ],
+  [
+    'as much in a message that is not compressed',
+    { deflate: true, maxPayload: 80 },
+    masked({ opcode: 2, length: 81n }),
+    'ERR_MESSAGE_TOO_BIG',
+    1,
+  ],
+
   // Where one byte decides several, the order is fixed.
   ['reserved bits before opcode', {}, masked({ opcode: 3, reserved: 0x40 }), 'ERR_FRAME_RESERVED_BITS', 0],
   ['opcode before fragmentation', {}, masked({ opcode: 11, fin: false }), 'ERR_FRAME_RESERVED_OPCODE', 0],
@@ -309,6 +364,26 @@ export const ALLOWED: readonly Taken[] = [
       { opcode: 0, payload: bytes(0xac) },
     ),
     5,
+  ],
+  [
+    'compressed messages between others, in one frame and in three (RFC 7692 7.2.3.1)',
+    { deflate: true },
+    masked(
+      { opcode: 1, payload: text('plain') },
+      { opcode: 1, reserved: 0x40, payload: hex('f2 48 cd c9 c9 07 00') },
+      { opcode: 1, reserved: 0x40, fin: false, payload: hex('f2 48 cd') },
+      { opcode: 9, payload: text('between') },
+      { opcode: 0, fin: false },
+      { opcode: 0, payload: hex('c9 c9 07 00') },
+      { opcode: 2, payload: bytes(0xff) },
+    ),
+    7,
+  ],
+  [
+    'the longest compressed message',
+    { deflate: true, maxPayload: 80 },
+    masked({ opcode: 2, reserved: 0x40, payload: new Uint8Array(1114) }),
+    1,
   ],
   ...[1000, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 4999].map(
     (code): Taken => [
