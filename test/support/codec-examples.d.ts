@@ -20,3 +20,15 @@ declare module '*/examples/codec/streams.mjs' {
     role: Role,
   ): { readable: ReadableStream; writable: WritableStream }
 }
+
+declare module '*/examples/codec/compressed-streams.mjs' {
+  export function overCompressedStreams(
+    pair: { readable: ReadableStream; writable: WritableStream },
+    role: Role,
+  ): { readable: ReadableStream; writable: WritableStream }
+}
+
+declare module '*/examples/codec/deflate.mjs' {
+  export function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>
+  export function inflate(data: Uint8Array<ArrayBuffer>, most: number): Promise<Uint8Array<ArrayBuffer>>
+}
