@@ -1,6 +1,7 @@
 // Writes what documents show of bench/results.json into them: `node bench/documents.mjs`. With --check it only says
 // whether they have it.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { browserTable } from './browser/table.mjs'
 import { circumstances, format, HIGHLIGHTS, SERVERS, valuesOf } from './highlights.mjs'
 import { savedResults } from './results.mjs'
 import { targetTable } from './targets.mjs'
@@ -40,3 +41,4 @@ function update(file, text) {
 const { results } = savedResults()
 update('../README.md', table(results))
 update('PROFILE.md', targetTable(results))
+update('../docs/codec.md', browserTable(results))

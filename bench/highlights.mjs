@@ -62,6 +62,7 @@ export function format(value) {
 }
 
 /** When and where the results were measured, and of what versions. */
-export function circumstances([{ lines, date }]) {
+export function circumstances(results) {
+  const { lines, date } = results.find(({ part }) => part === HIGHLIGHTS[0].part)
   return [`${date.slice(0, 10)}, ${lines[0].split(';')[0]}`, lines[1]]
 }

@@ -194,7 +194,7 @@ describe('encoding', () => {
 
 describe('masking', () => {
   it('XORs in place, in pieces as at once, in the arena and elsewhere', () => {
-    for (const length of [0, 1, 5, 64, 1000, 262_145, 600_001]) {
+    for (const length of [0, 1, 5, 64, 65, 1000, 16_384, 16_385, 32_768, 262_145, 600_001]) {
       const plain = Uint8Array.from({ length }, (_, i) => (i * 31 + 5) & 0xff)
       const wanted = plain.map((byte, i) => byte ^ maskKey[i % 4])
       const whole = plain.slice()
