@@ -1,5 +1,8 @@
 import { StateError } from '../errors.js'
 
+/** A Uint8Array of an ArrayBuffer, said so that TypeScript before 5.7 understands, too, where it has no parameter. */
+export type OwnBytes = ReturnType<Uint8Array['slice']>
+
 /**
  * The bytes of an ArrayBuffer or of a view of one, not copied.
  *

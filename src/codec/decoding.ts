@@ -1,4 +1,5 @@
 import type { PeerError } from '../errors.js'
+import type { OwnBytes } from './bytes.js'
 import type { Role } from './role.js'
 
 /** How a decoder reads. Only `role` must be given. */
@@ -31,7 +32,7 @@ export interface TextMessage {
 /** A binary message, its fragments joined, in an ArrayBuffer of its own. */
 export interface BinaryMessage {
   readonly type: 'binary'
-  readonly data: Uint8Array<ArrayBuffer>
+  readonly data: OwnBytes
 }
 
 /**
@@ -43,14 +44,14 @@ export interface CompressedMessage {
   /** Whether it is binary, else it is text. */
   readonly binary: boolean
   /** As on the wire but unmasked, without the 00 00 FF FF of RFC 7692 7.2.2, in an ArrayBuffer of its own. */
-  readonly data: Uint8Array<ArrayBuffer>
+  readonly data: OwnBytes
 }
 
 /** A Ping, to be answered with a Pong of the same payload (RFC 6455 5.5.3), or a Pong. */
 export interface PingPong {
   readonly type: 'ping' | 'pong'
   /** 0 to 125 bytes, in an ArrayBuffer of their own. */
-  readonly data: Uint8Array<ArrayBuffer>
+  readonly data: OwnBytes
 }
 
 /** A Close frame: nothing that follows it is decoded (RFC 6455 5.5.1). */
@@ -84,7 +85,7 @@ export interface Frame {
    * Unmasked, in an ArrayBuffer of its own. Text may end inside of a character where `fin` is false; of a compressed
    * message it is as on the wire.
    */
-  readonly payload: Uint8Array<ArrayBuffer>
+  readonly payload: OwnBytes
   /** Which byte of the stream is its first, counted from 0. */
   readonly offset: number
   /** Bytes of its header, 2 to 14; the last four are the masking key where `masked`. */

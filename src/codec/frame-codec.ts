@@ -1,6 +1,6 @@
 import { OptionError, StateError } from '../errors.js'
 import { CloseCode, MAX_CONTROL_PAYLOAD, Opcode } from '../rfc6455.js'
-import { bytesOf } from './bytes.js'
+import { bytesOf, type OwnBytes } from './bytes.js'
 import { checkClose, serializeClose } from './close.js'
 import { Codec } from './codec.js'
 import { FrameDecoder, MessageDecoder } from './decoder.js'
@@ -67,7 +67,7 @@ export class FrameCodec {
    * 256 KiB of the codec's own memory. Bytes that are put here and then masked, validated or pushed to a decoder are
    * not copied in first; they are unmasked where they lie. It is overwritten by every `push` of other bytes.
    */
-  readonly arena: Uint8Array<ArrayBuffer>
+  readonly arena: OwnBytes
   readonly #codec: Codec
   readonly #memory: Uint8Array<ArrayBuffer>
   /** That of `#memory`: asking for it costs as much as masking 500 bytes. */
@@ -120,7 +120,7 @@ export class FrameCodec {
    *
    * @throws OptionError (`ERR_OPTION`), StateError (`ERR_CODEC_BYTES`, `ERR_CONTROL_TOO_LONG`)
    */
-  encodeFrame(frame: FrameFields, options: EncodeOptions): Uint8Array<ArrayBuffer> {
+  encodeFrame(frame: FrameFields, options: EncodeOptions): OwnBytes {
     checkNames(frame, FRAME_FIELDS)
     const { opcode, payload = '', fin = true } = frame
     const rsv1 = checkBoolean('rsv1', frame.rsv1, false)
@@ -161,7 +161,7 @@ export class FrameCodec {
    *
    * @throws OptionError (`ERR_OPTION`), StateError (`ERR_CODEC_BYTES`)
    */
-  encodeMessage(data: string | Bytes, options: MessageOptions): Uint8Array<ArrayBuffer> {
+  encodeMessage(data: string | Bytes, options: MessageOptions): OwnBytes {
     checkNames(options, MESSAGE_OPTIONS)
     const { binary, rsv1 = false, ...sender } = options
     const isString = typeof data === 'string'
@@ -177,7 +177,7 @@ export class FrameCodec {
    * @param reason at most 123 bytes of UTF-8
    * @throws OptionError (`ERR_OPTION`), StateError (`ERR_CLOSE_CODE`, `ERR_CLOSE_REASON`)
    */
-  encodeClose(code: number, reason: string, options: EncodeOptions): Uint8Array<ArrayBuffer> {
+  encodeClose(code: number, reason: string, options: EncodeOptions): OwnBytes {
     if (code !== CloseCode.NO_STATUS || reason !== '') checkClose(code, reason)
     return this.encodeFrame({ opcode: Opcode.CLOSE, payload: serializeClose(code, reason) }, options)
   }

@@ -11,7 +11,7 @@ export interface ResponseLike {
 }
 
 /** codec.wasm compiled already (to be sent to workers, to be kept), or its bytes. */
-export type SyncCodecSource = WebAssembly.Module | ArrayBuffer | ArrayBufferView<ArrayBuffer>
+export type SyncCodecSource = WebAssembly.Module | ArrayBuffer | ArrayBufferView
 
 /** The same, or a response that has them. */
 export type CodecSource = SyncCodecSource | ResponseLike
