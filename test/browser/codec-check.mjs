@@ -14,6 +14,9 @@ export async function check(api) {
   const pieces = wire.flatMap(bytes => [bytes.subarray(0, 3), bytes.subarray(3)])
   const found = pieces.flatMap(bytes => decoder.push(bytes))
   const [error] = codec.createDecoder({ role: 'client' }).push(Uint8Array.of(0x81, 0x80))
+  const compressed = codec.createDecoder({ role: 'server', deflate: true })
+  const payload = Uint8Array.of(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00)
+  const [deflated] = compressed.push(codec.encodeMessage(payload, { ...client, binary: false, rsv1: true }))
   const masked = Uint8Array.of(1, 2, 3, 4, 5)
   codec.mask(masked, Uint8Array.of(1, 2, 3, 4))
   return {
@@ -27,6 +30,7 @@ export async function check(api) {
       error.error.code,
       error.error.closeCode,
     ],
+    compressed: [deflated.type, deflated.binary, deflated.data.join(' ')],
     masked: [...masked],
     utf8: [codec.isValidUtf8(Uint8Array.of(0xc3, 0xa9)), codec.isValidUtf8(Uint8Array.of(0xc3))],
     sync: loadCodecSync() instanceof FrameCodec,
@@ -41,6 +45,7 @@ export const expected = {
   binary: true,
   close: [1000, 'bye'],
   error: [true, 'ProtocolError', 'ERR_FRAME_MASK_FORBIDDEN', 1002],
+  compressed: ['compressed', false, '242 72 205 201 201 7 0'],
   masked: [0, 0, 0, 0, 4],
   utf8: [true, false],
   sync: true,

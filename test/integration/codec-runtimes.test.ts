@@ -37,7 +37,7 @@ async function factsOf(command: string, ...args: string[]): Promise<unknown> {
 
 describe('shardws/codec', () => {
   test('works in Node', async () => {
-    expect(await factsOf(process.execPath)).toEqual([expected, null])
+    expect(await factsOf(process.execPath)).toEqual([expected, null, []])
   })
 
   test('works in a worker thread', async () => {
@@ -57,11 +57,11 @@ describe('shardws/codec', () => {
   const deno = runtimes.deno.path()
   test('works in Deno and its workers', needs(deno, runtimes.deno.reason), async () => {
     const facts = await factsOf(deno ?? '', 'run', '--allow-read', '--no-config', '--no-lock')
-    expect(facts).toEqual([expected, expected])
+    expect(facts).toEqual([expected, expected, []])
   })
 
   const bun = runtimes.bun.path()
   test('works in Bun and its workers', needs(bun, runtimes.bun.reason), async () => {
-    expect(await factsOf(bun ?? '', 'run')).toEqual([expected, expected])
+    expect(await factsOf(bun ?? '', 'run')).toEqual([expected, expected, []])
   })
 })

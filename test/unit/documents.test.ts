@@ -167,7 +167,9 @@ describe('the codec', () => {
     ['src/codec/decoding.ts', 'Frame', 'Decoding'],
     ['src/codec/decoding.ts', 'Violation', 'Decoding'],
     ['src/codec/decoding.ts', 'CloseMessage', 'Decoding'],
+    ['src/codec/decoding.ts', 'CompressedMessage', 'Decoding'],
     ['src/codec/frame-codec.ts', 'EncodeOptions', 'Encoding'],
+    ['src/codec/frame-codec.ts', 'MessageOptions', 'Encoding'],
     ['src/codec/frame-codec.ts', 'FrameFields', 'Encoding'],
   ])('%s: every member of %s', (file, name, heading) => {
     const text = section(codec, heading)
