@@ -85,9 +85,9 @@ const COLUMNS = {
 
 function row(cells, kind) {
   const line = document.querySelector('#results').insertRow()
-  for (const cell of cells) {
+  for (const text of cells) {
     const element = document.createElement(kind)
-    element.textContent = cell
+    element.textContent = text
     line.append(element)
   }
 }
@@ -99,7 +99,7 @@ function cell(rounds, name) {
   return `${value.toFixed(2)} ${value >= CRITERION ? '✓' : '✗'}`
 }
 
-async function run() {
+async function measureAll() {
   row(['bytes', ...Object.values(COLUMNS)], 'th')
   const results = []
   for (const size of SIZES) {
@@ -112,4 +112,4 @@ async function run() {
   return results
 }
 
-globalThis.results = run()
+globalThis.results = measureAll()

@@ -23,7 +23,7 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
 }
 
 /** @throws OptionError (`ERR_OPTION`) */
-export function checkBoolean(name: string, value: unknown, byDefault: boolean): boolean {
+export function checkBoolean(name: string, value: boolean | undefined, byDefault: boolean): boolean {
   if (value === undefined) return byDefault
   if (typeof value === 'boolean') return value
   throw new OptionError('ERR_OPTION', `${name} must be true or false, not ${String(value)}`)
