@@ -65,8 +65,12 @@ export const Counter = {
   ZLIB_STREAMS: 47,
   /** The first of `MAX_REFUSALS`: opening requests refused, by reason. */
   REFUSALS: 48,
-  /** Opening handshakes that are in progress; those of TLS count among them. */
-  HANDSHAKES: 118,
+  /**
+   * Opening handshakes that are over, less those that HTTP began again. One number, so that there is no moment at which
+   * a connection that gets from the primary to the shard counts twice or not at all: what the primary has handed over,
+   * or `ADOPTED`, without these are in progress, those of TLS among them.
+   */
+  HANDSHAKES_OVER: 118,
   /** Bytes that peers make the shard hold, those of `SEND_QUEUE` left out. */
   PINNED: 119,
   /** Times that somebody was not given memory since all shards together held `maxMemory`. */

@@ -79,6 +79,7 @@ export class Opening extends Timed implements TransportOwner {
   /** As `begin`, for a connection that HTTP gives back. */
   beginAgain(transport: Transport): void {
     this.#isFirst = false
+    count(this.#environment.counters, Counter.HANDSHAKES_OVER, -1)
     this.#enter(transport)
   }
 
@@ -136,10 +137,9 @@ export class Opening extends Timed implements TransportOwner {
   }
 
   #enter(transport: Transport): void {
-    const { counters, deadlines, openings, options } = this.#environment
+    const { deadlines, openings, options } = this.#environment
     this.#transport = transport
     openings.add(this)
-    count(counters, Counter.HANDSHAKES)
     deadlines.set(this, options.handshakeTimeoutMs)
   }
 
@@ -367,7 +367,7 @@ export class Opening extends Timed implements TransportOwner {
 
   /** The handshake is over, however it ended. */
   #end(stage: typeof Stage.REFUSED | typeof Stage.DONE): void {
-    if (this.#stage < Stage.REFUSED) count(this.#environment.counters, Counter.HANDSHAKES, -1)
+    if (this.#stage < Stage.REFUSED) count(this.#environment.counters, Counter.HANDSHAKES_OVER)
     this.#stage = stage
     this.#pin(0)
   }

@@ -56,7 +56,11 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     present(Counter.ADOPTED, Counter.ENDED),
     'TCP connections that the shard holds: WebSocket, opening handshakes and HTTP.',
   ),
-  gauge('shardws_handshakes', c => c[Counter.HANDSHAKES], 'Opening handshakes in progress.'),
+  gauge(
+    'shardws_handshakes',
+    present(Counter.ADOPTED, Counter.HANDSHAKES_OVER),
+    'Opening handshakes in progress.',
+  ),
   counter('shardws_sockets_adopted_total', Counter.ADOPTED, 'TCP connections handed to the shard.'),
   gauge('shardws_connections', present(Counter.OPENED, Counter.CLOSED), 'Open WebSocket connections.'),
   counter('shardws_connections_opened_total', Counter.OPENED, 'WebSocket connections opened.'),

@@ -68,7 +68,6 @@ const GAUGES = [
   Counter.HEAP_SIZE,
   Counter.HEAP_LIMIT,
   Counter.SEND_QUEUE,
-  Counter.HANDSHAKES,
   Counter.PINNED,
   Counter.ZLIB_STREAMS,
 ]
@@ -92,7 +91,7 @@ export class ShardSlot implements Candidate {
   readonly #ledger: Ledger
   #state: ShardState = 'waiting'
   #process: ShardProcess | undefined
-  /** Connections ever handed over: those beyond `Counter.ADOPTED` are on their way. */
+  /** Connections ever handed over: of those beyond `Counter.HANDSHAKES_OVER` the opening handshake is in progress. */
   #handedOver: number
 
   constructor(index: number, place: number, admission: Admission, ledger: Ledger) {
@@ -122,8 +121,7 @@ export class ShardSlot implements Candidate {
 
   /** Opening handshakes in progress, from accepting the connection on. */
   get handshakes(): number {
-    const underWay = this.#handedOver - this.#count(Counter.ADOPTED)
-    return Math.max(0, underWay) + this.#count(Counter.HANDSHAKES)
+    return this.#handedOver - this.#count(Counter.HANDSHAKES_OVER)
   }
 
   /** A new life begins. */
@@ -146,6 +144,7 @@ export class ShardSlot implements Candidate {
     count(counters, closeCounter(CloseCode.ABNORMAL), cut)
     counters[Counter.ENDED] = counters[Counter.ADOPTED]
     this.#handedOver = counters[Counter.ADOPTED]
+    counters[Counter.HANDSHAKES_OVER] = counters[Counter.ADOPTED]
     counters[Counter.CLOSED] = counters[Counter.OPENED]
     for (const gauge of GAUGES) counters[gauge] = 0
   }

@@ -149,43 +149,34 @@ class Shard implements RunningShard, Registry {
   }
 
   adoptSocket(socket: NetSocket, admission: number): void {
-    this.#beginAdopting()
+    this.#count(Counter.ADOPTED)
     try {
       this.#adopt({ handle: takeHandle(socket) }, admission)
     } catch (error) {
       // Most likely it ended on its way.
       socket.destroy()
-      this.ended(admission)
-      this.#environment.log('debug', 'a socket could not be adopted', error, { event: 'socket.lost' })
-    } finally {
-      this.#count(Counter.HANDSHAKES, -1)
+      this.#lost(admission, 'debug', error)
     }
   }
 
   adoptHandle(handle: TcpHandle, admission: number): void {
-    this.#beginAdopting()
+    this.#count(Counter.ADOPTED)
     try {
       this.#adopt({ handle }, admission)
     } catch (error) {
       closeHandle(handle)
-      this.ended(admission)
-      this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
-    } finally {
-      this.#count(Counter.HANDSHAKES, -1)
+      this.#lost(admission, 'warn', error)
     }
   }
 
   adoptDescriptor(fd: number, admission: number): void {
     // Before anything else: from here on the descriptor is not the primary's to close any more.
-    this.#beginAdopting()
+    this.#count(Counter.ADOPTED)
     try {
       this.#adopt({ fd }, admission)
     } catch (error) {
       closeDescriptor(fd)
-      this.ended(admission)
-      this.#environment.log('warn', 'a socket could not be adopted', error, { event: 'socket.lost' })
-    } finally {
-      this.#count(Counter.HANDSHAKES, -1)
+      this.#lost(admission, 'warn', error)
     }
   }
 
@@ -281,19 +272,20 @@ class Shard implements RunningShard, Registry {
     })
   }
 
-  /** The primary takes off what is adopted from what is under way: it must find it among the handshakes before that. */
-  #beginAdopting(): void {
-    this.#count(Counter.HANDSHAKES)
-    this.#count(Counter.ADOPTED)
-  }
-
   #adopt(source: SocketSource, admission: number): void {
     const opening = new Opening(this.#environment)
     opening.begin(this.#transports.create(source, opening, admission))
   }
 
-  #count(counter: number, by = 1): void {
-    count(this.#ledger.counters, counter, by)
+  /** A socket could not be adopted. */
+  #lost(admission: number, level: 'debug' | 'warn', error: unknown): void {
+    this.#count(Counter.HANDSHAKES_OVER)
+    this.ended(admission)
+    this.#environment.log(level, 'a socket could not be adopted', error, { event: 'socket.lost' })
+  }
+
+  #count(counter: number): void {
+    count(this.#ledger.counters, counter)
   }
 
   #measure(): void {

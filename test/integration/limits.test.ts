@@ -113,6 +113,28 @@ describe('maxHandshakes', () => {
     expect(await (await open()).ask('hello')).toBe('hello')
   })
 
+  test('counts each once at any moment, also on its way to the shard', async () => {
+    await start({ handshakeTimeoutMs: 60_000, maxHandshakeRatePerIp: 0 })
+    const most = 300
+    for (let there = 1; there <= most; there++) {
+      const connecting = connect()
+      let seen = 0
+      // Between two turns of this thread, in the one of which the connection is sent, the shard takes it over.
+      for (let adopted = 0; adopted < there; ) {
+        await new Promise(setImmediate)
+        const endMs = performance.now() + 0.5
+        do {
+          const { total: now } = server.stats()
+          seen = Math.max(seen, now.handshakes)
+          adopted = now.socketsTotal
+        } while (performance.now() < endMs)
+      }
+      expect(seen).toBe(there)
+      await connecting
+    }
+    await inProgress(most)
+  })
+
   test('a shard that crashes leaves none in progress', async () => {
     await start({ maxHandshakes: 4, workers: 1, stopTimeoutMs: 0 })
     server.on('shardError', () => {})

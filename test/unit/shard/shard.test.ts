@@ -90,6 +90,7 @@ describe('a shard', () => {
     expect([counter('ADOPTED'), counter('ENDED'), ledger.takeReleased()]).toEqual([1, 1, 77])
     shard.adoptDescriptor(1_000_000, 78)
     expect([counter('ADOPTED'), counter('ENDED'), ledger.takeReleased()]).toEqual([2, 2, 78])
+    expect(counter('HANDSHAKES_OVER')).toBe(2)
     await shard.stop(1001, 1000)
   })
 })
