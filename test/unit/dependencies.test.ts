@@ -33,6 +33,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'built-in': ['connection', 'app.ts'],
   operation: ['handshake', 'ledger.ts'],
+  'serve-options': ['address.ts', 'errors.ts', 'log.ts', 'options.ts', 'tls-options.ts'],
   shard: [
     'built-in',
     'codec',
