@@ -102,6 +102,11 @@ function groupsOf(text: string, isLast: boolean): number[] | undefined {
 /** The name that stands for whoever connects to a Unix domain socket: there is no address. */
 export const UNIX = 'unix'
 
+/** Whether `address`, as a socket says it, is one that only this machine itself comes from: loopback, or `unix`. */
+export function isLocal(address: string): boolean {
+  return address === UNIX || address === '::1' || /^(?:::ffff:)?127\./i.test(address)
+}
+
 interface Network {
   readonly bytes: AddressBytes
   readonly bits: number

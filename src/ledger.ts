@@ -79,6 +79,13 @@ export const Counter = {
   RATE_LIMITED: 121,
   /** Requests of plain HTTP that were too long, too slow or not HTTP. */
   HTTP_REFUSED: 122,
+  /** Opening handshakes that were not read from for a while, since so many frames came before the decision. */
+  EARLY_HELD: 123,
+  /** Connections of plain HTTP that ended since no request came in time, and since they had brought as many as they may. */
+  HTTP_IDLE: 124,
+  HTTP_SPENT: 125,
+  /** Requests of plain HTTP that were refused since their client, whom a proxy names, had as many connections as it may. */
+  HTTP_TOO_MANY: 126,
   /** Compressed messages that waited for another turn of the event loop. */
   POSTPONED: 127,
   /** The first of `LIMITS.length`: connections that ended since they reached a limit. */

@@ -30,6 +30,8 @@ export interface ResolvedOptions extends Omit<PrimaryOptions, 'app'> {
   /** URL of the application module. */
   app: string | undefined
   connection: ConnectionOptions
+  /** Which limits of one client were set, and so are for connections from this machine itself as well. */
+  localLimits: Readonly<Record<'maxConnectionsPerIp' | 'maxHandshakeRatePerIp', boolean>>
 }
 
 /**
@@ -53,6 +55,10 @@ export function resolveOptions(options: ServeOptions): ResolvedOptions {
   return {
     ...primary,
     app: primary.app === undefined ? undefined : appUrl(primary.app),
+    localLimits: {
+      maxConnectionsPerIp: options.maxConnectionsPerIp !== undefined,
+      maxHandshakeRatePerIp: options.maxHandshakeRatePerIp !== undefined,
+    },
     connection: {
       ...connection,
       // They are sent to threads as they are now.

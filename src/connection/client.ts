@@ -76,9 +76,11 @@ export class Client {
    * @returns the refusal, when it has as many connections as it may have, or opens them too fast
    */
   admit(transport: Transport): HandshakeError | undefined {
-    const { clients, rates } = this.#environment
+    const { clients, rates, trusted } = this.#environment
     const { endpoint } = this
     if (endpoint === undefined || endpoint.address === UNIX) return undefined
+    // A proxy before the proxy, whose clients are not told: it brings many.
+    if (trusted.has(endpoint.address)) return undefined
     const key = clientKey(endpoint.address)
     // Plain HTTP may come first: it is one connection all the same.
     if (key === this.#admitted) return undefined

@@ -1,4 +1,5 @@
 import type { CodecMemory } from '../codec/codec.js'
+import { Counter, count } from '../ledger.js'
 import type { MemoryBudget } from './memory-budget.js'
 import type { Transport } from './transport.js'
 
@@ -9,12 +10,14 @@ const MOST_BYTES = 64 * 1024
 export class EarlyFrames {
   readonly #transport: Transport
   readonly #memory: MemoryBudget
+  readonly #counters: Float64Array
   readonly #pieces: Buffer[] = []
   #length = 0
 
-  constructor(transport: Transport, memory: MemoryBudget) {
+  constructor(transport: Transport, memory: MemoryBudget, counters: Float64Array) {
     this.#transport = transport
     this.#memory = memory
+    this.#counters = counters
   }
 
   /**
@@ -27,7 +30,10 @@ export class EarlyFrames {
     this.#pieces.push(Buffer.from(memory.subarray(start, end)))
     const before = this.#length
     this.#length += end - start
-    if (this.#length >= MOST_BYTES) this.#transport.pause()
+    if (this.#length >= MOST_BYTES) {
+      if (before < MOST_BYTES) count(this.#counters, Counter.EARLY_HELD)
+      this.#transport.pause()
+    }
     return this.#memory.resize(before, this.#length)
   }
 

@@ -4,6 +4,7 @@ import type { App } from '../app.js'
 import type { ClientCounts } from '../client-counts.js'
 import type { ClientRates } from '../client-rates.js'
 import type { Codec } from '../codec/codec.js'
+import type { Endpoint } from '../handshake/forwarded.js'
 import type { Log } from '../log.js'
 import type { ConnectionOptions } from '../options.js'
 import type { Payloads } from '../protocol/payloads.js'
@@ -55,6 +56,10 @@ export interface HttpEndpoint {
 
 /** A connection's stay at HTTP. */
 export interface HttpVisit {
+  /** The number under which the primary counts the connection. */
+  readonly admission: number
+  /** Who has the other end of it, TCP's or whom the PROXY header names. */
+  readonly peer: Endpoint
   /** Its first request asks for another protocol than WebSocket, which a server may ignore (RFC 9110 7.8). */
   readonly asksForOther: boolean
   /**

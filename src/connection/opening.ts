@@ -212,7 +212,7 @@ export class Opening extends Timed implements TransportOwner {
 
   /** Asks the application, if it wants to be asked. `at` to `end` are frames that came with the head. */
   #ask(upgrade: Upgrade, request: Request, at: number, end: number): void {
-    const { app, memory } = this.#environment
+    const { app, counters, memory } = this.#environment
     const transport = this.#transport as Transport
     const facts = new OpeningRequest(request, transport, upgrade.protocols, this.#client.endpoint)
     if (app.upgrade === undefined) return this.#accept(upgrade, facts, undefined, at, end)
@@ -224,7 +224,7 @@ export class Opening extends Timed implements TransportOwner {
     }
     if (!isPending(decision)) return this.#carryOut(upgrade, facts, decision, at, end)
     this.#stage = Stage.DECIDING
-    this.#decision = { upgrade, request: facts, early: new EarlyFrames(transport, memory) }
+    this.#decision = { upgrade, request: facts, early: new EarlyFrames(transport, memory, counters) }
     this.#keepEarly(at, end)
     // Of what is no real promise nothing is certain but this: it is called later, and answers once.
     Promise.resolve(decision).then(
@@ -326,10 +326,14 @@ export class Opening extends Timed implements TransportOwner {
     this.#leave()
     if (this.#isFirst) count(environment.counters, Counter.HTTP)
     const client = this.#client.endpoint
+    const peer = client ?? { address: transport.remoteAddress, port: transport.remotePort }
+    const { admission } = transport
     const stream = transport.detach(bytes)
     if (client !== undefined) nameClient(stream, client)
     const input = new HttpInput(stream, environment.arrears, environment.memory)
     environment.http.serve(stream, {
+      admission,
+      peer,
       asksForOther: request.get('upgrade') !== undefined,
       end: rest => reopen(environment, transport, stream, client, Buffer.concat([rest, input.end()])),
     })

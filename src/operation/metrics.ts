@@ -79,6 +79,26 @@ const SHARD_FAMILIES: readonly ShardFamily[] = [
     Counter.HTTP_REFUSED,
     'HTTP requests beyond a bound, or that were not HTTP.',
   ),
+  counter(
+    'shardws_http_clients_refused_total',
+    Counter.HTTP_TOO_MANY,
+    'HTTP requests through a proxy of clients with as many connections as they may have.',
+  ),
+  counter(
+    'shardws_http_spent_closed_total',
+    Counter.HTTP_SPENT,
+    'HTTP connections that ended with the last request they may bring.',
+  ),
+  counter(
+    'shardws_http_idle_closed_total',
+    Counter.HTTP_IDLE,
+    'HTTP connections closed since the next request did not come in time.',
+  ),
+  counter(
+    'shardws_early_frames_held_total',
+    Counter.EARLY_HELD,
+    'Opening handshakes not read from until they were decided about, since so many frames had come.',
+  ),
   counter('shardws_messages_received_total', Counter.MESSAGES_IN, 'Messages delivered to the application.'),
   counter('shardws_messages_sent_total', Counter.MESSAGES_OUT, 'Messages that send accepted.'),
   counter(

@@ -5,6 +5,12 @@ export type Denial = 'maxConnections' | 'maxConnectionsPerIp'
 
 const NOBODY = -1
 
+/** A client, and how many connections it has. One for all of these, so that none keeps an address of its own. */
+interface Holder {
+  readonly key: string
+  connections: number
+}
+
 /**
  * Who is there: gives each connection a number for as long as it lives, and says no at the limits. Numbers are given
  * again, so that they stay below `maxConnections`.
@@ -17,9 +23,9 @@ export class Admission {
   readonly #free: number[] = []
   /** By number: the shard that holds it (the place of its slot), or NOBODY. */
   readonly #holder: number[] = []
-  /** By number: its client's key. Empty when there is no limit by client. */
-  readonly #keys: string[] = []
-  readonly #perKey = new Map<string, number>()
+  /** By number: its client; undefined where it counts for none. Empty when there is no limit by client. */
+  readonly #clientOf: (Holder | undefined)[] = []
+  readonly #perKey = new Map<string, Holder>()
 
   /**
    * @param maxPerKey 0 for no limit; the empty key never has one
@@ -39,7 +45,7 @@ export class Admission {
   /** @returns why a client may not have one more connection, undefined if it may */
   denial(key: string): Denial | undefined {
     if (this.held >= this.#maxConnections) return 'maxConnections'
-    if (key !== '' && this.#maxPerKey > 0 && (this.#perKey.get(key) ?? 0) >= this.#maxPerKey) {
+    if (key !== '' && this.#maxPerKey > 0 && (this.#perKey.get(key)?.connections ?? 0) >= this.#maxPerKey) {
       return 'maxConnectionsPerIp'
     }
     return undefined
@@ -53,10 +59,7 @@ export class Admission {
   admit(key: string, shard: number): number {
     const number = this.#free.pop() ?? this.#holder.length
     this.#holder[number] = shard
-    if (this.#maxPerKey > 0) {
-      this.#keys[number] = key
-      this.#perKey.set(key, (this.#perKey.get(key) ?? 0) + 1)
-    }
+    if (this.#maxPerKey > 0) this.#clientOf[number] = key === '' ? undefined : this.#hold(key)
     return number
   }
 
@@ -70,18 +73,26 @@ export class Admission {
     this.#holder[number] = NOBODY
     this.#free.push(number)
     this.#clients?.give(number)
-    if (this.#maxPerKey > 0) {
-      const key = this.#keys[number]
-      const count = (this.#perKey.get(key) as number) - 1
-      if (count === 0) this.#perKey.delete(key)
-      else this.#perKey.set(key, count)
-      this.#keys[number] = ''
-    }
+    const client = this.#clientOf[number]
+    if (client === undefined) return true
+    client.connections--
+    if (client.connections === 0) this.#perKey.delete(client.key)
+    this.#clientOf[number] = undefined
     return true
   }
 
   /** The shard is gone, and with it all it held. */
   releaseAll(shard: number): void {
     for (let number = 0; number < this.#holder.length; number++) this.release(number, shard)
+  }
+
+  #hold(key: string): Holder {
+    let client = this.#perKey.get(key)
+    if (client === undefined) {
+      client = { key, connections: 0 }
+      this.#perKey.set(key, client)
+    }
+    client.connections++
+    return client
   }
 }

@@ -2,9 +2,8 @@ import { randomInt } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { AddressSet, UNIX } from '../address.js'
+import { UNIX } from '../address.js'
 import { ClientCounts } from '../client-counts.js'
-import { clientKey } from '../client-key.js'
 import { ClientRates } from '../client-rates.js'
 import { compileCodec } from '../codec/module.js'
 import { OptionError, type ShardError, StateError } from '../errors.js'
@@ -39,6 +38,7 @@ import { combineStats, sumTraffic } from './stats.js'
 import { BACKOFF, type Backoff } from './supervisor.js'
 import { type CommonTask, ThreadLauncher } from './thread-shard.js'
 import { hasFiles, readTls } from './tls-reader.js'
+import { ANYBODY, createVisitors, type Visitor } from './visitor.js'
 
 /** Connections that were accepted and closed at once, by reason. */
 export interface RefusedStats extends Record<Denial, number> {
@@ -118,8 +118,8 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #workers: number
   readonly #admission: Admission
   readonly #balance: Balancer
-  readonly #needsKey: boolean
-  readonly #trusted: AddressSet
+  readonly #needsAddress: boolean
+  readonly #visitorFrom: (address: string) => Visitor
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
   readonly #warn: OccasionalWarning
@@ -153,9 +153,9 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#material = task.tls
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp, clients)
     this.#balance = createBalancer(options.balance)
-    this.#trusted = new AddressSet(options.connection.trustProxy)
+    this.#visitorFrom = createVisitors(options)
     this.#rates = rates
-    this.#needsKey =
+    this.#needsAddress =
       options.maxConnectionsPerIp > 0 || rates !== undefined || options.balance === 'client-address'
     this.#counters = board.primary
     this.#admin = admin
@@ -431,24 +431,17 @@ export class Server extends EventEmitter<ServerEvents> {
       slot.takeReleased()
       handshakes += slot.handshakes
     }
-    let key = ''
-    if (this.#needsKey) {
-      const address = addressOf(handle)
-      if (address === undefined) {
-        this.#refuse('handoff')
-        closeHandle(handle)
-        return
-      }
-      // A trusted proxy brings many clients.
-      if (!this.#trusted.has(address)) key = clientKey(address)
+    const address = this.#needsAddress ? addressOf(handle) : ''
+    if (address === undefined) {
+      this.#refuse('handoff')
+      closeHandle(handle)
+      return
     }
-    const denial = this.#admission.denial(key) ?? this.#haste(key, handshakes)
+    const { key, counted, rated } = address === '' ? ANYBODY : this.#visitorFrom(address)
+    const denial = this.#admission.denial(counted) ?? this.#haste(rated, handshakes)
     if (denial !== undefined) {
       this.#refuse(denial)
-      this.#warn(`connections are closed as they come: ${denial} is ${this.#options[denial]}`, {
-        event: 'connection.denied',
-        reason: denial,
-      })
+      this.#warnOfDenial(denial, address)
       closeHandle(handle)
       return
     }
@@ -456,7 +449,7 @@ export class Server extends EventEmitter<ServerEvents> {
     if (slot === undefined) {
       this.#refuse('noShard')
       closeHandle(handle)
-    } else if (!slot.handOver(handle, key)) {
+    } else if (!slot.handOver(handle, counted)) {
       this.#refuse('handoff')
     }
   }
@@ -466,6 +459,14 @@ export class Server extends EventEmitter<ServerEvents> {
     // First: who takes all places must not save up for the next ones meanwhile.
     if (key !== '' && this.#rates?.take(key, monotonicMs()) === false) return 'maxHandshakeRatePerIp'
     return handshakes >= this.#options.maxHandshakes ? 'maxHandshakes' : undefined
+  }
+
+  #warnOfDenial(reason: Exclude<(typeof DENIALS)[number], 'noShard' | 'handoff'>, address: string): void {
+    const text = `connections are closed as they come: ${reason} is ${this.#options[reason]}`
+    const facts = { event: 'connection.denied', reason }
+    if (reason === 'maxConnections' || reason === 'maxHandshakes') return this.#warn(text, facts)
+    const advice = 'is it a proxy, list it in trustProxy; do many people share it, allow more'
+    this.#warn(`${text}, and ${address} goes beyond it: ${advice}`, { ...facts, remoteAddress: address })
   }
 
   #refuse(reason: (typeof DENIALS)[number]): void {

@@ -30,6 +30,14 @@ export interface Traffic {
   handshakesRefused: number
   /** Requests of plain HTTP that were too long, too slow or not HTTP, where the connection's first one was not. */
   httpRequestsRefused: number
+  /** Requests of plain HTTP that were refused since their client, behind a proxy, had `maxConnectionsPerIp`. */
+  httpClientsRefused: number
+  /** Connections of plain HTTP that ended with their `maxHttpRequests`th request. */
+  httpSpentClosed: number
+  /** Connections of plain HTTP that brought no other request within `httpKeepAliveMs`. */
+  httpIdleClosed: number
+  /** Opening handshakes that were not read from until your `upgrade` hook had decided: 64 KiB of frames had come. */
+  earlyFramesHeld: number
   /** TLS handshakes that were begun and did not come to their end. */
   tlsHandshakesFailed: number
   messagesIn: number
@@ -195,6 +203,10 @@ export class ShardSlot implements Candidate {
       connectionsTotal: this.#count(Counter.OPENED),
       handshakesRefused: this.#count(Counter.REFUSED),
       httpRequestsRefused: this.#count(Counter.HTTP_REFUSED),
+      httpClientsRefused: this.#count(Counter.HTTP_TOO_MANY),
+      httpSpentClosed: this.#count(Counter.HTTP_SPENT),
+      httpIdleClosed: this.#count(Counter.HTTP_IDLE),
+      earlyFramesHeld: this.#count(Counter.EARLY_HELD),
       tlsHandshakesFailed: this.#count(Counter.TLS_FAILED),
       messagesIn: this.#count(Counter.MESSAGES_IN),
       messagesOut: this.#count(Counter.MESSAGES_OUT),

@@ -48,8 +48,8 @@ export interface PrimaryOptions {
    */
   maxConnections: number
   /**
-   * Connections at a time from one client: one IPv4 address, or one /64 network of IPv6. 0 to 10,000,000, default 0:
-   * no limit.
+   * Connections at a time from one client: one IPv4 address, or one /64 network of IPv6. 0 to 10,000,000, default
+   * 10,000; 0: no limit. The default is not for loopback addresses and Unix domain sockets; what you set is.
    */
   maxConnectionsPerIp: number
   /**
@@ -59,7 +59,7 @@ export interface PrimaryOptions {
   maxHandshakes: number
   /**
    * Connections a second from one client, as for `maxConnectionsPerIp`, ten seconds' worth at once; what comes beyond is
-   * closed at once. 0 to 1,000,000, default 1000; 0: no limit.
+   * closed at once. 0 to 1,000,000, default 1000, with the same exception; 0: no limit.
    */
   maxHandshakeRatePerIp: number
   /** Milliseconds that `close` gives the connections and the application to end. 0 to 86,400,000, default 10000. */
@@ -152,7 +152,12 @@ export const PRIMARY_RULES = {
     "how a connection's shard is chosen",
   ),
   maxConnections: integer(1_000_000, 1, 10_000_000, 'connections at a time'),
-  maxConnectionsPerIp: integer(0, 0, 10_000_000, 'connections at a time from one client; 0 for no limit'),
+  maxConnectionsPerIp: integer(
+    10_000,
+    0,
+    10_000_000,
+    'connections at a time from one client; 0 for no limit',
+  ),
   maxHandshakes: integer(50_000, 1, 10_000_000, 'opening handshakes in progress at a time'),
   maxHandshakeRatePerIp: integer(
     1000,

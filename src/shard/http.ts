@@ -5,6 +5,7 @@ import type { App } from '../app.js'
 import type { Page } from '../built-in/page.js'
 import type { HttpEndpoint, HttpVisit } from '../connection/environment.js'
 import { isPending, reportFailure } from '../connection/failure.js'
+import type { HttpClients } from '../connection/http-clients.js'
 import { type Board, Counter, count } from '../ledger.js'
 import type { Log } from '../log.js'
 import { answerMetrics, answerProbe, isReading, pathOf, respond } from '../operation/endpoints.js'
@@ -28,6 +29,7 @@ export type HttpOptions = Pick<
   | 'handshakeTimeoutMs'
   | 'httpRequestTimeoutMs'
   | 'httpKeepAliveMs'
+  | 'maxHttpRequests'
   | 'idleTimeoutMs'
   | 'maxHeaderBytes'
   | 'maxHeaderLines'
@@ -52,6 +54,10 @@ export interface Operation {
 /** A connection and the requests on it that are not answered yet. */
 interface Guest {
   readonly visit: HttpVisit
+  /** Requests that have come. */
+  requests: number
+  /** Those in progress count as a connection of their client. */
+  isCounted: boolean
   unanswered: number
   /** The answer to the latest of them. */
   latest: ServerResponse | undefined
@@ -69,6 +75,7 @@ export class ShardHttp implements HttpEndpoint {
   readonly #options: HttpOptions
   readonly #log: Log
   readonly #operation: Operation
+  readonly #clients: HttpClients | undefined
   #server: Server | undefined
   /**
    * For connections whose first request asks for a protocol that is not there: Node asks once for all requests whether
@@ -78,15 +85,30 @@ export class ShardHttp implements HttpEndpoint {
   readonly #guests = new WeakMap<Duplex, Guest>()
   #stopping = false
 
-  constructor(app: App<unknown>, options: HttpOptions, log: Log, operation: Operation) {
+  /** @param clients undefined where there is no limit to the clients behind proxies */
+  constructor(
+    app: App<unknown>,
+    options: HttpOptions,
+    log: Log,
+    operation: Operation,
+    clients?: HttpClients | undefined,
+  ) {
     this.#app = app
     this.#options = options
     this.#log = log
     this.#operation = operation
+    this.#clients = clients
   }
 
   serve(stream: Duplex, visit: HttpVisit): void {
-    this.#guests.set(stream, { visit, unanswered: 0, latest: undefined, leave: undefined })
+    this.#guests.set(stream, {
+      visit,
+      requests: 0,
+      isCounted: false,
+      unanswered: 0,
+      latest: undefined,
+      leave: undefined,
+    })
     let server: Server
     if (visit.asksForOther) {
       this.#deafServer ??= this.#create(false)
@@ -140,6 +162,7 @@ export class ShardHttp implements HttpEndpoint {
         : (request, response) => this.#ask(http, request, response)
     const server = loadHttp().createServer(bounds, (request, response) => {
       if (request.rawHeaders.length > mostHeaders) return this.#refuseHeaders(response)
+      if (!this.#admit(request, response)) return
       if (this.#stopping) response.setHeader('Connection', 'close')
       this.#countAnswer(request.socket, response)
       const isMetrics = metricsPath !== undefined && pathOf(request) === metricsPath && isReading(request)
@@ -159,12 +182,48 @@ export class ShardHttp implements HttpEndpoint {
     // Nothing was read or written for so long. A handler may take its time; a client that does not take the answer not.
     server.setTimeout(this.#options.idleTimeoutMs, socket => {
       const { unanswered = 0 } = this.#guests.get(socket) ?? {}
-      if (unanswered === 0 || socket.writableLength > 0) socket.destroy()
+      if (unanswered > 0 && socket.writableLength === 0) return
+      if (unanswered === 0) count(this.#operation.counters, Counter.HTTP_IDLE)
+      socket.destroy()
     })
     // A server that does not listen does not watch its time-outs: they are set up when it says that it does.
     server.emit('listening')
     if (this.#stopping) this.#endIdle(server)
     return server
+  }
+
+  /** @returns whether the request is within the limits of its connection and its client; if not, it has been seen to */
+  #admit(request: IncomingMessage, response: ServerResponse): boolean {
+    const guest = this.#guests.get(request.socket)
+    if (guest === undefined) return true
+    const { counters } = this.#operation
+    const { maxHttpRequests } = this.#options
+    guest.requests++
+    if (maxHttpRequests > 0 && guest.requests >= maxHttpRequests) {
+      // What came behind the last one in the same segment: the connection ends before its turn.
+      if (guest.requests > maxHttpRequests) return false
+      count(counters, Counter.HTTP_SPENT)
+      response.shouldKeepAlive = false
+    }
+    // Proxies wait for an answer before they send what another client asks.
+    if (this.#clients === undefined || guest.unanswered > 0) return true
+    const { peer, admission } = guest.visit
+    const counted = this.#clients.take(request.headers, peer, admission)
+    guest.isCounted = counted === 'counted'
+    if (counted === 'tooMany') {
+      count(counters, Counter.HTTP_TOO_MANY)
+      respond(response, 429, 'Too Many Requests: the client has as many connections as it may have')
+    } else if (counted === 'unreadable') {
+      count(counters, Counter.HTTP_REFUSED)
+      respond(
+        response,
+        400,
+        'Bad Request: the header in which the proxy says who the client is cannot be read',
+      )
+    } else {
+      return true
+    }
+    return false
   }
 
   /** As many lines as in an opening request; Node can only leave some out, or take all. */
@@ -202,7 +261,9 @@ export class ShardHttp implements HttpEndpoint {
     guest.latest = response
     response.once('close', () => {
       guest.unanswered--
-      if (guest.unanswered === 0) guest.leave?.()
+      if (guest.unanswered > 0) return
+      if (guest.isCounted && !stream.destroyed) this.#clients?.give(guest.visit.admission)
+      guest.leave?.()
     })
   }
 

@@ -12,6 +12,7 @@ import { Compression } from '../connection/compression.js'
 import type { Connection } from '../connection/connection.js'
 import { Deadlines } from '../connection/deadlines.js'
 import type { Environment } from '../connection/environment.js'
+import { HttpClients } from '../connection/http-clients.js'
 import { MemoryBudget } from '../connection/memory-budget.js'
 import { Opening } from '../connection/opening.js'
 import type { Registry } from '../connection/socket-transport.js'
@@ -106,12 +107,16 @@ class Shard implements RunningShard, Registry {
     this.#ledger = new Ledger(task.ledger)
     this.#tls = task.tls && this.#openTls(task.tls, codec, options, log)
     this.#transports = this.#tls ?? openTransports(codec, this)
-    this.#http = new ShardHttp(app, options, log, {
+    const trusted = new AddressSet(options.trustProxy)
+    const clients = task.clients && new ClientCounts(task.clients)
+    const operation = {
       board: task.board,
       counters: this.#ledger.counters,
       metricsPath: task.metricsPath,
       page: task.app === undefined ? new Page(options.path) : undefined,
-    })
+    }
+    const httpClients = clients && new HttpClients(options.trustProxyHeader, trusted, clients)
+    this.#http = new ShardHttp(app, options, log, operation, httpClients)
     this.#deadlines = new Deadlines(tickMs(options))
     const { maxMemory, maxPayload, perMessageDeflate } = options
     const { counters } = this.#ledger
@@ -119,8 +124,8 @@ class Shard implements RunningShard, Registry {
     this.#environment = {
       app,
       options,
-      trusted: new AddressSet(options.trustProxy),
-      clients: task.clients && new ClientCounts(task.clients),
+      trusted,
+      clients,
       rates: task.rates && new ClientRates(task.rates),
       codec,
       compression:

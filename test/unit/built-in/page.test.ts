@@ -41,7 +41,9 @@ async function serve(path?: string, metricsPath?: string): Promise<number> {
     metricsPath,
     page,
   })
-  const server = createServer(socket => http.serve(socket, { asksForOther: false, end: () => {} }))
+  const server = createServer(socket =>
+    http.serve(socket, { admission: 0, peer: { address: '', port: 0 }, asksForOther: false, end: () => {} }),
+  )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   stops.push(() => {

@@ -63,6 +63,7 @@ const SAMPLES: Record<Exclude<OptionName, Flagless>, [flag: string, text: string
   handshakeTimeoutMs: ['--handshake-timeout-ms', '16', 16],
   httpRequestTimeoutMs: ['--http-request-timeout-ms', '60000', 60_000],
   httpKeepAliveMs: ['--http-keep-alive-ms', '1000', 1000],
+  maxHttpRequests: ['--max-http-requests', '5', 5],
   idlePingMs: ['--idle-ping-ms', '17', 17],
   idleTimeoutMs: ['--idle-timeout-ms', '18', 18],
   closeTimeoutMs: ['--close-timeout-ms', '19', 19],

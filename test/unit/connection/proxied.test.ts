@@ -187,6 +187,15 @@ describe('a client that a proxy names', () => {
     expect(fast.counter('REFUSED')).toBe(2)
   })
 
+  it('is not the proxy before the proxy, which brings many', async () => {
+    const shard = proxied(true, ClientCounts.create(1, 100, 1), ClientRates.create(1, 1))
+    const own = proxyV2(0x21, 0x11, PEER, PEER, 5000, 443)
+    for (let i = 0; i < 15; i++) expect(await ask(shard, own, http)).toBe(200)
+    for (let i = 0; i < 5; i++) {
+      expect(await ask(shard, own, upgrade('X-Forwarded-For: unknown'))).toBe(101)
+    }
+  })
+
   it('in a header of the request only where that is for WebSocket', async () => {
     const shard = proxied(false, ClientCounts.create(1, 100, 1))
     const asked = upgrade('X-Forwarded-For: 203.0.113.7')

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { AddressSet } from '../../../src/address.js'
 import type { App } from '../../../src/app.js'
+import { ClientCounts } from '../../../src/client-counts.js'
+import { HttpClients } from '../../../src/connection/http-clients.js'
 import {
   type Board,
   Counter,
@@ -28,6 +31,7 @@ async function serve(
   path?: string,
   bounds: Partial<HttpOptions> = {},
   metricsPath?: string,
+  clients?: HttpClients,
 ) {
   const log: string[] = []
   const { counters } = new Ledger()
@@ -39,10 +43,18 @@ async function serve(
       log.push(`${level} ${line}: ${String(error)}`)
     },
     { board, counters, metricsPath },
+    clients,
   )
   const ends: string[] = []
-  const visit = { asksForOther: false, end: (bytes: Buffer) => void ends.push(bytes.toString('latin1')) }
-  const server: Server = createServer(socket => http.serve(socket, visit))
+  let admission = 0
+  const server: Server = createServer(socket =>
+    http.serve(socket, {
+      admission: admission++,
+      peer: { address: '127.0.0.1', port: 0 },
+      asksForOther: false,
+      end: (bytes: Buffer) => void ends.push(bytes.toString('latin1')),
+    }),
+  )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   stops.push(() => {
@@ -367,7 +379,120 @@ describe('the bounds of HTTP', () => {
   )
 
   it('an idle connection is kept for httpKeepAliveMs', async () => {
-    const result = await second({ httpKeepAliveMs: 50 }, '')
-    expect(result).toEqual({ answer: '', refused: 0 })
+    const { port, board } = await serve({}, undefined, { httpKeepAliveMs: 50 })
+    const client = await RawClient.connect(port)
+    await client.ask(request('GET /healthz HTTP/1.1'), '\nok\n')
+    await client.closed
+    const [counters] = board.shards
+    expect([counters[Counter.HTTP_IDLE], counters[Counter.HTTP_REFUSED]]).toEqual([1, 0])
+  })
+
+  it.each([
+    ['one after the other', false],
+    ['in one segment', true],
+  ])('a connection ends with the last of maxHttpRequests, %s', async (_, together) => {
+    const asked: string[] = []
+    const http: App<unknown>['http'] = ({ url = '' }, response) => {
+      asked.push(url)
+      response.end(`answer ${url}\n`)
+    }
+    const { port, board } = await serve({ http }, undefined, { maxHttpRequests: 3 })
+    const client = await RawClient.connect(port)
+    const requests = [1, 2, 3, 4, 5].map(number => request(`GET /${number} HTTP/1.1`))
+    if (together) client.send(requests.join(''))
+    else for (const number of [1, 2, 3]) await client.ask(requests[number - 1], `answer /${number}\n`)
+    await client.closed
+    expect(asked).toEqual(['/1', '/2', '/3'])
+    const answers = client.received.split('HTTP/1.1 200 OK').slice(1)
+    expect(answers.map(answer => /answer (.*)\n/.exec(answer)?.[1])).toEqual(asked)
+    expect(answers.map(answer => answer.includes('Connection: close'))).toEqual([false, false, true])
+    expect(board.shards[0][Counter.HTTP_SPENT]).toBe(1)
+  })
+
+  it('without an http hook, too; 0 is no limit', async () => {
+    const { port } = await serve({}, undefined, { maxHttpRequests: 1 })
+    const client = await RawClient.connect(port)
+    await client.ask(request('GET / HTTP/1.1'), '\r\n\r\n')
+    expect(client.received).toMatch(/^HTTP\/1.1 426 .*Connection: Upgrade, close\r\n/s)
+    await client.closed
+    const boundless = await serve({}, undefined, { maxHttpRequests: 0 })
+    const other = await RawClient.connect(boundless.port)
+    for (let i = 1; i <= 1500; i++) {
+      await other.ask(request('GET /healthz HTTP/1.1'), i === 1 ? '\nok\n' : 'ok\n')
+    }
+    expect(other.received).not.toContain('Connection: close')
+    other.destroy()
+  })
+})
+
+describe('clients of HTTP whom a proxy names', () => {
+  /** What `http` was asked and has not answered. */
+  const pending = new Map<string, () => void>()
+  const http: App<unknown>['http'] = ({ url = '' }, response) => {
+    pending.set(url, () => response.end(`answer ${url}\n`))
+  }
+  const named = (url: string, address: string) =>
+    request(`GET ${url} HTTP/1.1`, `X-Forwarded-For: 192.0.2.66, ${address}`)
+  const start = async (limit: number, trusted = ['127.0.0.1']) => {
+    const counts = ClientCounts.create(limit, 100, 12_345)
+    const clients = new HttpClients('x-forwarded-for', new AddressSet(trusted), counts)
+    const { port, board } = await serve({ http }, undefined, {}, undefined, clients)
+    const proxy = () => RawClient.connect(port)
+    return { proxy, counts, refused: () => board.shards[0][Counter.HTTP_TOO_MANY] }
+  }
+  const asked = async (url: string) => until(url, () => pending.has(url))
+
+  it('have as many requests in progress as they may have connections', async () => {
+    const { proxy, counts, refused } = await start(2)
+    const connections = [await proxy(), await proxy(), await proxy()]
+    for (const number of [0, 1]) {
+      connections[number].send(named(`/${number}`, '203.0.113.7'))
+      await asked(`/${number}`)
+    }
+    const [first, , third] = connections
+    await third.ask(named('/2', '203.0.113.7'), 'as it may have\n')
+    expect(third.received).toMatch(/^HTTP\/1.1 429 /)
+    expect([pending.has('/2'), refused()]).toEqual([false, 1])
+    // The connection is the proxy's, who asks for others.
+    third.send(named('/3', '203.0.113.8'))
+    await asked('/3')
+    pending.get('/3')?.()
+    await third.receive('answer /3\n')
+    // An answer makes room, at whatever connection.
+    pending.get('/0')?.()
+    await first.receive('answer /0\n')
+    third.send(named('/4', '203.0.113.7'))
+    await asked('/4')
+    expect(refused()).toBe(1)
+    for (const client of connections) client.destroy()
+    for (let admission = 0; admission < 3; admission++) counts.give(admission)
+    expect(new Int32Array(counts.facts.memory).every(value => value === 0)).toBe(true)
+  })
+
+  it('are who the first untrusted hop is, and are not counted where nobody is named', async () => {
+    const { proxy, refused } = await start(1, ['127.0.0.1', '192.0.2.0/24'])
+    const connections = [await proxy(), await proxy(), await proxy(), await proxy()]
+    const lines = [[], [], ['X-Forwarded-For: 192.0.2.9'], ['X-Forwarded-For: 192.0.2.9']]
+    for (const [number, client] of connections.entries()) {
+      client.send(request(`GET /x${number} HTTP/1.1`, ...lines[number]))
+      await asked(`/x${number}`)
+    }
+    expect(refused()).toBe(0)
+    for (const client of connections) client.destroy()
+  })
+
+  it('are not asked of who is no proxy; what a proxy wrote must be readable', async () => {
+    const stranger = await start(1, ['192.0.2.1'])
+    const strangers = [await stranger.proxy(), await stranger.proxy()]
+    for (const [number, client] of strangers.entries()) {
+      client.send(named(`/s${number}`, 'nonsense'))
+      await asked(`/s${number}`)
+      client.destroy()
+    }
+    const { proxy } = await start(1)
+    const client = await proxy()
+    await client.ask(named('/n', 'nonsense'), 'cannot be read\n')
+    expect(client.received).toMatch(/^HTTP\/1.1 400 /)
+    client.destroy()
   })
 })
