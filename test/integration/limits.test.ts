@@ -18,6 +18,7 @@ const { serve } = (await import(
 )) as typeof import('../../src/index.js')
 
 const app = fileURLToPath(new URL('../fixtures/test-app.mjs', import.meta.url))
+const httpApp = fileURLToPath(new URL('../fixtures/http-app.mjs', import.meta.url))
 const clients: WireClient[] = []
 /** Of the log. */
 const lines: { level: string; text: string; facts: Record<string, unknown> }[] = []
@@ -227,6 +228,118 @@ describe('maxHandshakeRatePerIp', () => {
     const samples = await scrape()
     expect(samples.get('shardws_handshakes_refused_total{reason="too_fast"}')).toBe(refused)
   })
+})
+
+describe('maxConnectionsPerIp', () => {
+  test('closes what one client has too many of, and says who that is and what to do', async () => {
+    await start({ maxConnectionsPerIp: 3 })
+    const first = await open('127.0.0.2')
+    for (let i = 0; i < 2; i++) await open('127.0.0.2')
+    for (let i = 0; i < 4; i++) await (await connect('127.0.0.2')).ended()
+    expect(server.stats().refused.maxConnectionsPerIp).toBe(4)
+    const samples = await scrape()
+    expect(samples.get('shardws_connections_refused_total{reason="max_connections_per_ip"}')).toBe(4)
+    expect(warnings()[0]).toMatchObject({
+      text: expect.stringMatching(/maxConnectionsPerIp is 3, and 127\.0\.0\.2 .* trustProxy/) as unknown,
+      facts: { event: 'connection.denied', reason: 'maxConnectionsPerIp', remoteAddress: '127.0.0.2' },
+    })
+    expect(await (await open('127.0.0.3')).ask('hello')).toBe('hello')
+    first.reset()
+    await until('there is room', () => server.stats().admitted === 3)
+    expect(await (await open('127.0.0.2')).ask('hello')).toBe('hello')
+  })
+
+  test('is for requests of plain HTTP that a proxy brings as well, while they are in progress', async () => {
+    await start({
+      maxConnectionsPerIp: 2,
+      trustProxy: ['127.0.0.9'],
+      app: httpApp,
+      // Nothing else ends meanwhile.
+      httpKeepAliveMs: 60_000,
+      closeTimeoutMs: 60_000,
+    })
+    const request = (from: string) => `POST / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ${from}\r\n`
+    // Bodies that have not come yet.
+    const begin = async (): Promise<WireClient> => {
+      const client = await connect('127.0.0.9')
+      client.send(`${request('203.0.113.7')}Content-Length: 5\r\n\r\nhe`)
+      return client
+    }
+    const slow = [await begin(), await begin()]
+    const asks = async (client: WireClient, from: string): Promise<number> => {
+      client.send(`${request(from)}Content-Length: 5\r\n\r\nhello`)
+      return (await client.response()).status
+    }
+    const other = await connect('127.0.0.9')
+    await until('both count', async () => (await asks(other, '203.0.113.7')) === 429)
+    expect(await asks(other, '203.0.113.8')).toBe(200)
+    const late = await connect('127.0.0.9')
+    late.send(openingRequest('/', ['X-Forwarded-For: 203.0.113.7']))
+    expect((await late.response()).status).toBe(429)
+    expect(server.stats().total.httpClientsRefused).toBeGreaterThan(0)
+    expect(total(await scrape(), 'shardws_http_clients_refused_total')).toBeGreaterThan(0)
+
+    // The end of a request makes room, and so does that of a connection in the midst of one.
+    slow[0].send('llo')
+    expect((await slow[0].response()).status).toBe(200)
+    expect(await asks(other, '203.0.113.7')).toBe(200)
+    slow[1].reset()
+    await until('it has gone', () => server.stats().admitted === 3)
+    const open = async (): Promise<number> => {
+      const client = await connect('127.0.0.9')
+      client.send(openingRequest('/', ['X-Forwarded-For: 203.0.113.7']))
+      return (await client.response()).status
+    }
+    expect([await open(), await open(), await open()]).toEqual([101, 101, 429])
+    expect(await asks(other, '203.0.113.7')).toBe(429)
+  })
+})
+
+describe('plain HTTP', () => {
+  const get = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
+
+  test('a connection ends with maxHttpRequests, whatever comes behind, and after httpKeepAliveMs', async () => {
+    await start({ maxHttpRequests: 3, httpKeepAliveMs: 100 })
+    const greedy = await connect()
+    greedy.send(get.repeat(10))
+    const answers = []
+    for (let i = 0; i < 3; i++) answers.push(await greedy.response())
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(answers.map(({ headers }) => headers.connection)).toEqual(['keep-alive', 'keep-alive', 'close'])
+    await greedy.ended()
+    const idle = await connect()
+    idle.send(get)
+    expect((await idle.response()).status).toBe(200)
+    await idle.ended()
+    expect(server.stats().total).toMatchObject({ httpSpentClosed: 1, httpIdleClosed: 1 })
+    const samples = await scrape()
+    expect(total(samples, 'shardws_http_spent_closed_total')).toBe(1)
+    expect(total(samples, 'shardws_http_idle_closed_total')).toBe(1)
+    expect(greedy.received).toBeLessThan(4 * idle.received)
+  })
+
+  test('is 1000 requests by default', async () => {
+    await start()
+    const client = await connect()
+    for (let i = 1; i <= 1000; i++) {
+      client.send(get)
+      expect((await client.response()).headers.connection).toBe(i < 1000 ? 'keep-alive' : 'close')
+    }
+    await client.ended()
+  })
+})
+
+test('frames that come before the upgrade hook has decided, beyond 64 KiB', async () => {
+  await start()
+  const [hasty, other] = [await connect(), await connect()]
+  other.send(openingRequest('/?wait=1000'))
+  other.send(frame(BINARY, Buffer.alloc(1000)))
+  hasty.send(openingRequest('/?wait=1000'))
+  for (let i = 0; i < 20; i++) hasty.send(frame(BINARY, Buffer.alloc(50_000)))
+  await Promise.all([hasty.handshake(), other.handshake()])
+  for (let i = 0; i < 20; i++) expect((await hasty.frame()).payload.length).toBe(50_000)
+  expect(server.stats().total.earlyFramesHeld).toBe(1)
+  expect(total(await scrape(), 'shardws_early_frames_held_total')).toBe(1)
 })
 
 describe('maxMemory', () => {

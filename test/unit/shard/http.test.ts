@@ -417,9 +417,8 @@ describe('the bounds of HTTP', () => {
     await client.closed
     const boundless = await serve({}, undefined, { maxHttpRequests: 0 })
     const other = await RawClient.connect(boundless.port)
-    for (let i = 1; i <= 1500; i++) {
-      await other.ask(request('GET /healthz HTTP/1.1'), i === 1 ? '\nok\n' : 'ok\n')
-    }
+    for (let i = 0; i < 1500; i++) other.send(request('GET /healthz HTTP/1.1'))
+    await until('all answers', () => other.received.split('\nok\n').length === 1501)
     expect(other.received).not.toContain('Connection: close')
     other.destroy()
   })
@@ -461,11 +460,14 @@ describe('clients of HTTP whom a proxy names', () => {
     // An answer makes room, at whatever connection.
     pending.get('/0')?.()
     await first.receive('answer /0\n')
-    third.send(named('/4', '203.0.113.7'))
+    const fourth = await proxy()
+    fourth.send(named('/4', '203.0.113.7'))
     await asked('/4')
     expect(refused()).toBe(1)
-    for (const client of connections) client.destroy()
-    for (let admission = 0; admission < 3; admission++) counts.give(admission)
+    third.send(named('/5', '203.0.113.7'))
+    await until('it is refused', () => refused() === 2)
+    for (const client of [...connections, fourth]) client.destroy()
+    for (let admission = 0; admission < 4; admission++) counts.give(admission)
     expect(new Int32Array(counts.facts.memory).every(value => value === 0)).toBe(true)
   })
 
