@@ -133,6 +133,7 @@ export class AddressSet {
   /** @param address as a socket says it, possibly with a zone, which is not looked at; or `unix` */
   has(address: string): boolean {
     if (address === UNIX) return this.#hasUnix
+    if (this.#networks.length === 0) return false
     const bytes = parseAddress(address.split('%', 1)[0])
     return bytes !== undefined && this.#networks.some(network => isWithin(bytes, network))
   }

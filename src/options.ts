@@ -81,7 +81,7 @@ export interface ConnectionOptions {
   httpRequestTimeoutMs: number
   /** Milliseconds that a connection of plain HTTP is kept between two requests. 1 to 86,400,000, default 5000. */
   httpKeepAliveMs: number
-  /** Requests of plain HTTP over one connection; it ends with the answer to the last. 0 to 2^31 - 1, default 1000; 0: no limit. */
+  /** Requests of plain HTTP over one connection; it ends with the answer to the last. 0 to 2^31 - 1, default 10,000; 0: no limit. */
   maxHttpRequests: number
   /** Milliseconds without a byte from the peer after which it is pinged; 0 for never. Default 30000. */
   idlePingMs: number

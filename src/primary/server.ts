@@ -465,7 +465,8 @@ export class Server extends EventEmitter<ServerEvents> {
     const text = `connections are closed as they come: ${reason} is ${this.#options[reason]}`
     const facts = { event: 'connection.denied', reason }
     if (reason === 'maxConnections' || reason === 'maxHandshakes') return this.#warn(text, facts)
-    const advice = 'is it a proxy, list it in trustProxy; do many people share it, allow more'
+    const advice =
+      'if it is a proxy, list it in trustProxy; if many people share it, or it tests the load, allow more'
     this.#warn(`${text}, and ${address} goes beyond it: ${advice}`, { ...facts, remoteAddress: address })
   }
 

@@ -72,7 +72,7 @@ export const CONNECTION_RULES = {
     DAY_MS,
     'milliseconds that a plain HTTP connection is kept between requests',
   ),
-  maxHttpRequests: integer(1000, 0, MAX_INT32, 'plain HTTP requests over one connection; 0 for no limit'),
+  maxHttpRequests: integer(10_000, 0, MAX_INT32, 'plain HTTP requests over one connection; 0 for no limit'),
   idlePingMs: integer(30_000, 0, DAY_MS, 'milliseconds of silence after which a peer is pinged; 0 for never'),
   idleTimeoutMs: integer(
     60_000,

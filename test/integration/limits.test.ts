@@ -317,16 +317,6 @@ describe('plain HTTP', () => {
     expect(total(samples, 'shardws_http_idle_closed_total')).toBe(1)
     expect(greedy.received).toBeLessThan(4 * idle.received)
   })
-
-  test('is 1000 requests by default', async () => {
-    await start()
-    const client = await connect()
-    for (let i = 1; i <= 1000; i++) {
-      client.send(get)
-      expect((await client.response()).headers.connection).toBe(i < 1000 ? 'keep-alive' : 'close')
-    }
-    await client.ended()
-  })
 })
 
 test('frames that come before the upgrade hook has decided, beyond 64 KiB', async () => {

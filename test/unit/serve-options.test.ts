@@ -86,7 +86,7 @@ describe('resolveOptions', () => {
         handshakeTimeoutMs: 10_000,
         httpRequestTimeoutMs: 30_000,
         httpKeepAliveMs: 5000,
-        maxHttpRequests: 1000,
+        maxHttpRequests: 10_000,
         idlePingMs: 30_000,
         idleTimeoutMs: 60_000,
         closeTimeoutMs: 5000,
