@@ -91,7 +91,7 @@ export class ShardHttp implements HttpEndpoint {
     options: HttpOptions,
     log: Log,
     operation: Operation,
-    clients?: HttpClients | undefined,
+    clients?: HttpClients,
   ) {
     this.#app = app
     this.#options = options

@@ -254,6 +254,8 @@ describe('maxConnectionsPerIp', () => {
       maxConnectionsPerIp: 2,
       trustProxy: ['127.0.0.9'],
       app: httpApp,
+      // One after the other, so that who has a response has been counted.
+      workers: 1,
       // Nothing else ends meanwhile.
       httpKeepAliveMs: 60_000,
       closeTimeoutMs: 60_000,
@@ -286,30 +288,30 @@ describe('maxConnectionsPerIp', () => {
     expect(await asks(other, '203.0.113.7')).toBe(200)
     slow[1].reset()
     await until('it has gone', () => server.stats().admitted === 3)
-    const open = async (): Promise<number> => {
+    const upgrade = async (): Promise<number> => {
       const client = await connect('127.0.0.9')
       client.send(openingRequest('/', ['X-Forwarded-For: 203.0.113.7']))
       return (await client.response()).status
     }
-    expect([await open(), await open(), await open()]).toEqual([101, 101, 429])
+    expect([await upgrade(), await upgrade(), await upgrade()]).toEqual([101, 101, 429])
     expect(await asks(other, '203.0.113.7')).toBe(429)
   })
 })
 
 describe('plain HTTP', () => {
-  const get = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
+  const request = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
 
   test('a connection ends with maxHttpRequests, whatever comes behind, and after httpKeepAliveMs', async () => {
     await start({ maxHttpRequests: 3, httpKeepAliveMs: 100 })
     const greedy = await connect()
-    greedy.send(get.repeat(10))
+    greedy.send(request.repeat(10))
     const answers = []
     for (let i = 0; i < 3; i++) answers.push(await greedy.response())
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
     expect(answers.map(({ headers }) => headers.connection)).toEqual(['keep-alive', 'keep-alive', 'close'])
     await greedy.ended()
     const idle = await connect()
-    idle.send(get)
+    idle.send(request)
     expect((await idle.response()).status).toBe(200)
     await idle.ended()
     expect(server.stats().total).toMatchObject({ httpSpentClosed: 1, httpIdleClosed: 1 })
