@@ -13,14 +13,9 @@ export {
 } from './errors.js'
 export type { Logger } from './log.js'
 export type { Balance, ConnectionOptions, DeflateOptions, LogLevel } from './options.js'
-export {
-  type CloseOptions,
-  type RefusedStats,
-  Server,
-  type ServerEvents,
-  type ServerStats,
-} from './primary/server.js'
+export { type CloseOptions, Server, type ServerEvents } from './primary/server.js'
 export type { ShardState, ShardStats, Traffic } from './primary/shard-slot.js'
+export type { RefusedStats, ServerStats } from './primary/stats.js'
 export { CloseCode } from './rfc6455.js'
 export { serve } from './serve.js'
 export type { PrimaryOptions, ServeOptions } from './serve-options.js'

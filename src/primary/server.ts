@@ -2,7 +2,6 @@ import { randomInt } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { UNIX } from '../address.js'
 import { ClientCounts } from '../client-counts.js'
 import { ClientRates } from '../client-rates.js'
 import { compileCodec } from '../codec/module.js'
@@ -17,63 +16,24 @@ import {
   Phase,
   PrimaryCounter,
 } from '../ledger.js'
-import { createOccasionalWarning, type OccasionalWarning } from '../log.js'
-import { monotonicMs } from '../monotonic.js'
 import { CloseCode, isValidCloseCode } from '../rfc6455.js'
 import { describeRange, OPTIONS, type ResolvedOptions } from '../serve-options.js'
-import { closeHandle, type Peer, type TcpHandle } from '../tcp-handle.js'
 import type { TlsMaterial } from '../tls-material.js'
 import { checkTlsOptions, type TlsOptions } from '../tls-options.js'
 import { readVersion } from '../version.js'
 import type { Admin } from './admin.js'
-import { Admission, type Denial } from './admission.js'
-import { type Balancer, createBalancer } from './balance.js'
+import { Admission } from './admission.js'
+import { Entrance } from './entrance.js'
 import { Generations, ROWS } from './generations.js'
 import { findHandoff, type HandoffWay, passesUnix } from './handoff.js'
 import { listen } from './listen.js'
 import { Reporter } from './reporter.js'
 import type { ShardLauncher } from './shard-process.js'
-import { ShardSlot, type ShardStats, type Traffic } from './shard-slot.js'
-import { combineStats, sumTraffic } from './stats.js'
+import { ShardSlot } from './shard-slot.js'
+import { combineStats, type RefusedStats, type ServerStats, sumTraffic } from './stats.js'
 import { BACKOFF, type Backoff } from './supervisor.js'
 import { type CommonTask, ThreadLauncher } from './thread-shard.js'
 import { hasFiles, readTls } from './tls-reader.js'
-import { ANYBODY, createVisitors, type Visitor } from './visitor.js'
-
-/** Connections that were accepted and closed at once, by reason. */
-export interface RefusedStats extends Record<Denial, number> {
-  /** As many opening handshakes were in progress. */
-  maxHandshakes: number
-  /** The client had opened connections too fast. */
-  maxHandshakeRatePerIp: number
-  /** No shard was ready, or all were full. */
-  noShard: number
-  /** The client was gone already, or the process had no descriptor left to hand it over with. */
-  handoff: number
-}
-
-export interface ServerStats {
-  /** Connections accepted, the refused ones included. */
-  accepted: number
-  refused: RefusedStats
-  /** Connections that the system could not give to the process. */
-  acceptErrors: number
-  /** Connections that count for `maxConnections` now. */
-  admitted: number
-  /** Reloads whose shards took over. */
-  reloads: number
-  /** What is left of the shards before them; counted in `total` and `shards`, too. */
-  draining: DrainingStats
-  total: Traffic
-  shards: ShardStats[]
-}
-
-export interface DrainingStats {
-  /** Shards that take no more connections. */
-  shards: number
-  /** Sockets that they have. */
-  sockets: number
-}
 
 export interface CloseOptions {
   /** Milliseconds that the connections and the application get to end. Default: the option `stopTimeoutMs`. */
@@ -117,13 +77,9 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #slots: readonly ShardSlot[]
   readonly #workers: number
   readonly #admission: Admission
-  readonly #balance: Balancer
-  readonly #needsAddress: boolean
-  readonly #visitorFrom: (address: string) => Visitor
   readonly #counters: Board['primary']
   readonly #admin: Admin | undefined
-  readonly #warn: OccasionalWarning
-  readonly #rates: ClientRates | undefined
+  readonly #entrance: Entrance
   readonly #reporter: Reporter
   /** Of this package, when the server was started. */
   readonly #version = readVersion()
@@ -152,15 +108,9 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#tls = options.tls
     this.#material = task.tls
     this.#admission = new Admission(options.maxConnections, options.maxConnectionsPerIp, clients)
-    this.#balance = createBalancer(options.balance)
-    this.#visitorFrom = createVisitors(options)
-    this.#rates = rates
-    this.#needsAddress =
-      options.maxConnectionsPerIp > 0 || rates !== undefined || options.balance === 'client-address'
     this.#counters = board.primary
     this.#admin = admin
     this.#reporter = reporter
-    this.#warn = createOccasionalWarning((text, facts) => reporter.warn(text, facts))
     const { workers } = board
     this.#workers = workers
     this.#slots = ledgers.map(
@@ -196,6 +146,7 @@ export class Server extends EventEmitter<ServerEvents> {
           generation,
         }),
     })
+    this.#entrance = new Entrance(options, board.primary, this.#admission, rates, this.#generations, reporter)
   }
 
   /** @internal Starts the shards, then listens: no client ever meets a server that is not ready. */
@@ -397,7 +348,7 @@ export class Server extends EventEmitter<ServerEvents> {
       unixMode,
       fd,
       backlog,
-      onHandle: handle => this.#accept(handle),
+      onHandle: handle => this.#entrance.accept(handle),
       onAcceptError: () => count(this.#counters, PrimaryCounter.ACCEPT_ERRORS),
     })
     this.#listener = listener
@@ -417,61 +368,6 @@ export class Server extends EventEmitter<ServerEvents> {
       port,
       shards: this.#workers,
     })
-  }
-
-  #accept(handle: TcpHandle): void {
-    count(this.#counters, PrimaryCounter.ACCEPTED)
-    const { slots, oldSlots } = this.#generations
-    let handshakes = 0
-    for (const slot of slots) {
-      slot.takeReleased()
-      handshakes += slot.handshakes
-    }
-    for (const slot of oldSlots) {
-      slot.takeReleased()
-      handshakes += slot.handshakes
-    }
-    const address = this.#needsAddress ? addressOf(handle) : ''
-    if (address === undefined) {
-      this.#refuse('handoff')
-      closeHandle(handle)
-      return
-    }
-    const { key, counted, rated } = address === '' ? ANYBODY : this.#visitorFrom(address)
-    const denial = this.#admission.denial(counted) ?? this.#haste(rated, handshakes)
-    if (denial !== undefined) {
-      this.#refuse(denial)
-      this.#warnOfDenial(denial, address)
-      closeHandle(handle)
-      return
-    }
-    const slot = slots[this.#balance(slots, key)]
-    if (slot === undefined) {
-      this.#refuse('noShard')
-      closeHandle(handle)
-    } else if (!slot.handOver(handle, counted)) {
-      this.#refuse('handoff')
-    }
-  }
-
-  /** Which limit of what may come at a time is reached. */
-  #haste(key: string, handshakes: number): 'maxHandshakes' | 'maxHandshakeRatePerIp' | undefined {
-    // First: who takes all places must not save up for the next ones meanwhile.
-    if (key !== '' && this.#rates?.take(key, monotonicMs()) === false) return 'maxHandshakeRatePerIp'
-    return handshakes >= this.#options.maxHandshakes ? 'maxHandshakes' : undefined
-  }
-
-  #warnOfDenial(reason: Exclude<(typeof DENIALS)[number], 'noShard' | 'handoff'>, address: string): void {
-    const text = `connections are closed as they come: ${reason} is ${this.#options[reason]}`
-    const facts = { event: 'connection.denied', reason }
-    if (reason === 'maxConnections' || reason === 'maxHandshakes') return this.#warn(text, facts)
-    const advice =
-      'if it is a proxy, list it in trustProxy; if many people share it, or it tests the load, allow more'
-    this.#warn(`${text}, and ${address} goes beyond it: ${advice}`, { ...facts, remoteAddress: address })
-  }
-
-  #refuse(reason: (typeof DENIALS)[number]): void {
-    count(this.#counters, PrimaryCounter.DENIED + DENIALS.indexOf(reason))
   }
 
   #checkReloadable(): void {
@@ -522,13 +418,6 @@ function createClientCounts(options: ResolvedOptions, shards: number): ClientCou
 
 function createClientRates({ maxHandshakeRatePerIp: rate }: ResolvedOptions): ClientRates | undefined {
   return rate === 0 ? undefined : ClientRates.create(rate, randomInt(2 ** 31))
-}
-
-/** The address of who is at the other end, `unix` for a Unix domain socket; undefined when it has gone. */
-function addressOf(handle: TcpHandle): string | undefined {
-  if (handle.getpeername === undefined) return UNIX
-  const peer: Peer = {}
-  return handle.getpeername(peer) === 0 ? peer.address : undefined
 }
 
 function noWayForUnix(): OptionError {

@@ -130,8 +130,8 @@ describe('the API', () => {
     ['src/tls-options.ts', 'TlsOptions', 'TLS'],
     ['src/app.ts', 'Acceptance', 'The application'],
     ['src/app.ts', 'Refusal', 'The application'],
-    ['src/primary/server.ts', 'ServerStats', 'The server'],
-    ['src/primary/server.ts', 'RefusedStats', 'The server'],
+    ['src/primary/stats.ts', 'ServerStats', 'The server'],
+    ['src/primary/stats.ts', 'RefusedStats', 'The server'],
     ['src/primary/server.ts', 'CloseOptions', 'The server'],
     ['src/primary/shard-slot.ts', 'ShardStats', 'The server'],
     ['src/primary/shard-slot.ts', 'Traffic', 'The server'],
@@ -313,7 +313,7 @@ describe('docs/security.md', () => {
 
   test('names counters that there are', () => {
     const table = section(security, 'Bounds')
-    const stats = [...members('src/primary/server.ts', 'RefusedStats'), ...DENIALS]
+    const stats = [...members('src/primary/stats.ts', 'RefusedStats'), ...DENIALS]
     for (const [, name] of table.matchAll(/`refused\.(\w+)`/g)) expect(stats).toContain(name)
     for (const [, reason] of table.matchAll(/reason `(\w+)`/g)) expect(REFUSAL_REASONS).toContain(reason)
     for (const [, limit] of table.matchAll(/limit `(\w+)`/g)) expect(LIMITS).toContain(limit)
