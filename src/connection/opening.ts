@@ -15,8 +15,7 @@ import { Timed } from './deadlines.js'
 import { EarlyFrames } from './early-frames.js'
 import type { Environment } from './environment.js'
 import { isPending, reportFailure } from './failure.js'
-import { HttpInput } from './http-input.js'
-import { nameClient } from './http-stream.js'
+import { visitHttp } from './http-visit.js'
 import { OpeningRequest } from './opening-request.js'
 import { RefusedResponse } from './refused-response.js'
 import type { Transport, TransportOwner } from './transport.js'
@@ -326,18 +325,10 @@ export class Opening extends Timed implements TransportOwner {
     this.#leave()
     if (this.#isFirst) count(environment.counters, Counter.HTTP)
     const client = this.#client.endpoint
-    const peer = client ?? { address: transport.remoteAddress, port: transport.remotePort }
-    const { admission } = transport
-    const stream = transport.detach(bytes)
-    if (client !== undefined) nameClient(stream, client)
-    const input = new HttpInput(stream, environment.arrears, environment.memory)
-    environment.http.serve(stream, {
-      admission,
-      peer,
-      asksForOther: request.get('upgrade') !== undefined,
-      end: rest => reopen(environment, transport, stream, client, Buffer.concat([rest, input.end()])),
-    })
-    input.begin()
+    const asksForOther = request.get('upgrade') !== undefined
+    visitHttp(environment, transport, bytes, client, asksForOther, (stream, rest) =>
+      reopen(environment, transport, stream, client, rest),
+    )
   }
 
   #hookFailed(error: unknown): void {
