@@ -1,6 +1,6 @@
 import { acceptKey, isValidKey } from '../src/codec/index.js'
 import { parseBytes, toBase64, toHex } from './bytes.js'
-import { byId, say } from './dom.js'
+import { byId, onClick, say } from './dom.js'
 
 /** RFC 6455 1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -16,10 +16,8 @@ export class AcceptSteps {
   constructor() {
     byId('accept-guid', HTMLElement).textContent = GUID
     this.#key.addEventListener('input', () => this.#compute())
-    byId('restore-key', HTMLButtonElement).addEventListener('click', () =>
-      this.take(this.#sent, this.#accepted),
-    )
-    byId('random-key', HTMLButtonElement).addEventListener('click', () => {
+    onClick('restore-key', () => this.take(this.#sent, this.#accepted))
+    onClick('random-key', () => {
       this.#key.value = toBase64(crypto.getRandomValues(new Uint8Array(16)))
       this.#compute()
     })
@@ -45,9 +43,8 @@ export class AcceptSteps {
     this.#key.setAttribute('aria-invalid', String(!isValid))
     byId('accept-joined', HTMLElement).textContent = isValid ? key + GUID : '–'
     const accept = isValid ? acceptKey(key) : undefined
-    const parsed = accept === undefined ? undefined : parseBytes(accept, 'base64')
     byId('accept-sha1', HTMLElement).textContent =
-      parsed !== undefined && 'bytes' in parsed ? toHex(parsed.bytes) : '–'
+      accept === undefined ? '–' : toHex(parseBytes(accept, 'base64').bytes)
     byId('accept-base64', HTMLElement).textContent = accept ?? '–'
     const isEqual = accept === this.#accepted
     this.#verdict.dataset.verdict = accept === undefined || this.#accepted === '' ? 'none' : String(isEqual)

@@ -34,7 +34,16 @@ export function parseAddress(text: string): ParsedAddress {
   return { url: url.href }
 }
 
-/** Splits what the user entered as subprotocols. */
-export function parseSubprotocols(text: string): string[] {
-  return text.split(/[\s,]+/).filter(name => name !== '')
+export type ParsedSubprotocols = { readonly names: readonly string[] } | { readonly fault: string }
+
+/** Reads what the user entered as subprotocols, with spaces or commas between them (RFC 6455 4.1). */
+export function parseSubprotocols(text: string): ParsedSubprotocols {
+  const names = text.split(/[\s,]+/).filter(name => name !== '')
+  // RFC 9110 5.6.2.
+  const wrong = names.find(name => !/^[!#$%&'*+.^_`|~\da-z-]+$/i.test(name))
+  if (wrong !== undefined) {
+    return { fault: `“${wrong}” is no subprotocol: these are letters, digits and !#$%&'*+-.^_\`|~` }
+  }
+  const double = names.find((name, index) => names.indexOf(name) < index)
+  return double === undefined ? { names } : { fault: `The subprotocol ${double} is there twice` }
 }

@@ -2,41 +2,111 @@
 
 export type BytesForm = 'hex' | 'base64'
 
-/** What a text stands for, or why it stands for nothing. */
-export type ParsedBytes =
-  | { readonly bytes: Uint8Array<ArrayBuffer>; readonly form: BytesForm }
-  | { readonly fault: string }
+/** What a text stands for. */
+export interface ParsedBytes {
+  /** All of them, or those before the fault. */
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly form: BytesForm
+  /** What is wrong with the text, in words. */
+  readonly fault: string | undefined
+  /** Whether there is more in the text than was to be read. */
+  readonly isCut: boolean
+}
 
-/** Between two bytes in hexadecimal; `0x81, 0x00`, `\x81\x00`, `81:00` and `8100` are the same. */
-const SEPARATORS = /0x|\\x|[\s,:;[\]{}]/gi
+/**
+ * What stands in a text of hexadecimal bytes: what is between them, or digits, maybe with a prefix. `0x81, 0x00`,
+ * `\x81\x00`, `81:00` and `8100` are the same. The bound keeps a match from being as long as the text.
+ */
+const HEX_TOKEN = /([\s,:;[\]{}]+)|(0x|\\x)?((?:(?!0x)[\da-f]){0,4096})/giy
+/** Nothing but that. */
+const ALL_HEX = /^(?:[\s,:;[\]{}]|0x|\\x|[\da-f])*$/i
+/** Somebody began to write bytes: base64 has no prefixes, and no spaces after two characters. */
+const BEGINS_AS_HEX = /^[\s[{]*(?:(?:0x|\\x)[\da-f]|[\da-f]{2}[\s,:;])/i
+const BASE64 = /^[\w+/-]+={0,2}$/
+/** Characters that tell which of the two a text is. */
+const TELLING = 65_536
 
-/** @param form how to read it; where it is not given hexadecimal, when that is possible */
-export function parseBytes(text: string, form?: BytesForm): ParsedBytes {
-  const digits = text.replaceAll(SEPARATORS, '')
-  const isHex = /^[0-9a-f]*$/i.test(digits)
-  if (form === 'hex' || (form === undefined && isHex)) return parseHex(digits)
-  const compact = text.replaceAll(/\s/g, '')
-  if (form === undefined && !/^[\w+/-]+={0,2}$/.test(compact)) {
-    return { fault: `${quoted(strange(digits, /[0-9a-f]/i))} is neither hexadecimal nor base64` }
+/**
+ * Reads a text, and no more of it than it has to.
+ *
+ * @param form how to read it; where it is not given hexadecimal, when that is possible
+ * @param most bytes that are read
+ */
+export function parseBytes(text: string, form?: BytesForm, most = Number.POSITIVE_INFINITY): ParsedBytes {
+  if (form !== undefined) return form === 'hex' ? parseHex(text, most) : parseBase64(text, most)
+  const beginning = text.slice(0, TELLING)
+  if (ALL_HEX.test(beginning) || BEGINS_AS_HEX.test(beginning)) return parseHex(text, most)
+  if (BASE64.test(withoutSpaces(beginning))) return parseBase64(text, most)
+  const wrong = strange(beginning, /[\da-f\s,:;[\]{}]/i)
+  return { ...none('base64'), fault: `${quoted(wrong)} is neither hexadecimal nor base64` }
+}
+
+function parseHex(text: string, most: number): ParsedBytes {
+  const room = Math.min(most, Math.ceil(text.length / 2))
+  const bytes = new Uint8Array(room)
+  let count = 0
+  const result = (fault: string | undefined, isCut = false): ParsedBytes => ({
+    bytes: bytes.slice(0, count),
+    form: 'hex',
+    fault,
+    isCut,
+  })
+  HEX_TOKEN.lastIndex = 0
+  while (HEX_TOKEN.lastIndex < text.length) {
+    const at = HEX_TOKEN.lastIndex
+    const [token = '', between, prefix, digits = ''] = HEX_TOKEN.exec(text) ?? []
+    if (between !== undefined) continue
+    if (digits === '') {
+      const wrong = String.fromCodePoint(text.codePointAt(at + (prefix ?? '').length) ?? 0x20)
+      return result(`${quoted(prefix === undefined ? wrong : prefix + wrong)} is no hexadecimal digit`)
+    }
+    // `0x8` in source code is a whole byte.
+    const isShort = prefix !== undefined && digits.length === 1
+    const whole = isShort ? 2 : digits.length - (digits.length % 2)
+    const padded = isShort ? `0${digits}` : digits
+    for (let i = 0; i < whole; i += 2) {
+      if (count === room) return result(undefined, true)
+      bytes[count++] = Number.parseInt(padded.slice(i, i + 2), 16)
+    }
+    if (whole < padded.length) {
+      return result(
+        `half a byte: the number of hexadecimal digits in ${quoted(token.length > 12 ? `…${token.slice(-12)}` : token)} is odd`,
+      )
+    }
   }
-  return parseBase64(compact)
+  return result(undefined)
 }
 
-function parseHex(digits: string): ParsedBytes {
-  const wrong = strange(digits, /[0-9a-f]/i)
-  if (wrong !== undefined) return { fault: `${quoted(wrong)} is no hexadecimal digit` }
-  if (digits.length % 2 !== 0) return { fault: 'half a byte: the number of hexadecimal digits is odd' }
-  const bytes = new Uint8Array(digits.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16)
-  return { bytes, form: 'hex' }
+function parseBase64(text: string, most: number): ParsedBytes {
+  // Four characters for three bytes, and some more between lines.
+  const wanted = Math.ceil(most / 3) * 4
+  const beginning = text.slice(0, 2 * wanted)
+  const compact = withoutSpaces(beginning).replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
+  const characters = compact.slice(0, wanted)
+  const wrong = strange(characters, /[\da-z+/]/i)
+  const end = wrong === undefined ? characters.length : characters.indexOf(wrong)
+  const isLeftOver = wrong === undefined && end % 4 === 1
+  const usable = characters.slice(0, wrong !== undefined || isLeftOver ? end - (end % 4) : end)
+  const bytes = Uint8Array.from(atob(usable), character => character.charCodeAt(0))
+  return {
+    bytes: bytes.slice(0, most),
+    form: 'base64',
+    fault:
+      wrong !== undefined
+        ? `${quoted(wrong)} is no base64`
+        : isLeftOver
+          ? 'a single character of base64 is left over at the end'
+          : undefined,
+    isCut: bytes.length > most || compact.length > wanted || text.length > beginning.length,
+  }
 }
 
-function parseBase64(text: string): ParsedBytes {
-  const standard = text.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
-  const wrong = strange(standard, /[\w+/]/)
-  if (wrong !== undefined) return { fault: `${quoted(wrong)} is no base64` }
-  if (standard.length % 4 === 1) return { fault: 'a single character of base64 is left over at the end' }
-  return { bytes: Uint8Array.from(atob(standard), character => character.charCodeAt(0)), form: 'base64' }
+function none(form: BytesForm): ParsedBytes {
+  return { bytes: new Uint8Array(), form, fault: undefined, isCut: false }
+}
+
+function withoutSpaces(text: string): string {
+  return text.replaceAll(/\s/g, '')
 }
 
 /** The first character that is not one of `allowed`. */

@@ -1,4 +1,4 @@
-import { backOffMs } from './back-off.js'
+import { BackOff } from './back-off.js'
 
 /** What happens to the connection. */
 export interface ConnectionEvents {
@@ -16,11 +16,11 @@ export class Connection {
   /** Whether it is opened again. */
   reconnects = true
   readonly #events: ConnectionEvents
+  readonly #backOff = new BackOff()
   #socket: WebSocket | undefined
   #state: ConnectionState = 'closed'
   #url = ''
   #protocols: readonly string[] = []
-  #failures = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   #isAsked = false
 
@@ -32,60 +32,67 @@ export class Connection {
     return this.#state
   }
 
+  /** Where it connects to, or did last. */
+  get url(): string {
+    return this.#url
+  }
+
   /**
-   * Connects, if there is no connection.
+   * Connects, if there is no connection; one that is waited for is given up.
    *
-   * @throws DOMException where the browser refuses the address or a subprotocol
+   * @throws DOMException where the browser refuses the address or a subprotocol; then all is as it was
    */
   open(url: string, protocols: readonly string[]): void {
     if (this.#socket !== undefined) return
+    const socket = new WebSocket(url, [...protocols])
     this.#url = url
     this.#protocols = protocols
-    this.#failures = 0
-    this.#connect()
+    this.#backOff.reset()
+    this.#use(socket)
   }
 
   /** @throws DOMException for a code that browsers do not send */
   close(code?: number, reason?: string): void {
-    clearTimeout(this.#timer)
-    if (this.#socket === undefined) {
-      this.#isAsked = true
-      this.#tell('closed', 'Not connected')
-      return
-    }
-    this.#socket.close(code, reason)
+    this.#socket?.close(code, reason)
     this.#isAsked = true
     this.#tell('closing', 'Closing')
   }
 
-  /** Does not wait for the next attempt. */
-  retryNow(): void {
-    if (this.#state === 'waiting') this.#connect()
+  /** There shall be no connection: nothing is waited for any more, not even the other end's Close. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    const socket = this.#socket
+    this.#socket = undefined
+    // A browser has no other way to let go of it.
+    socket?.close()
+    this.#tell('closed', 'Not connected')
   }
 
   send(data: string | Uint8Array<ArrayBuffer>): void {
     this.#socket?.send(data)
   }
 
-  #connect(): void {
+  #use(socket: WebSocket): void {
     clearTimeout(this.#timer)
-    const socket = new WebSocket(this.#url, [...this.#protocols])
     socket.binaryType = 'arraybuffer'
     this.#socket = socket
     this.#isAsked = false
     this.#tell('connecting', `Connecting to ${this.#url}`)
     let wasOpen = false
+    const isCurrent = (): boolean => this.#socket === socket
     socket.addEventListener('open', () => {
+      if (!isCurrent()) return
       wasOpen = true
-      this.#failures = 0
+      this.#backOff.opened(performance.now())
       const protocol = socket.protocol === '' ? '' : `, subprotocol ${socket.protocol}`
       const extensions = socket.extensions === '' ? '' : `, ${socket.extensions}`
       this.#tell('open', `Connected to ${this.#url}${protocol}${extensions}`)
     })
     socket.addEventListener('message', ({ data }: MessageEvent<string | ArrayBuffer>) => {
-      this.#events.received(data)
+      if (isCurrent()) this.#events.received(data)
     })
     socket.addEventListener('close', ({ code, reason }) => {
+      if (!isCurrent()) return
       this.#socket = undefined
       this.#events.ended(code, reason, wasOpen)
       this.#goOn(code, wasOpen)
@@ -95,8 +102,9 @@ export class Connection {
   #goOn(code: number, wasOpen: boolean): void {
     const what = wasOpen ? `Closed with ${code}` : 'No connection'
     if (this.#isAsked || !this.reconnects) return this.#tell('closed', what)
-    const ms = backOffMs(this.#failures++, Math.random())
-    this.#timer = setTimeout(() => this.#connect(), ms)
+    const ms = this.#backOff.ended(performance.now(), Math.random())
+    // The browser has taken address and subprotocols once.
+    this.#timer = setTimeout(() => this.#use(new WebSocket(this.#url, [...this.#protocols])), ms)
     this.#tell('waiting', `${what}, next attempt in ${(ms / 1000).toFixed(1)} s`)
   }
 

@@ -42,3 +42,23 @@ export function say(element: HTMLElement, text: string | undefined): void {
   element.hidden = text === undefined
   element.textContent = text ?? ''
 }
+
+/** What a button does. One that can't now says so and does nothing, but keeps the focus (see `disable`). */
+export function onClick(id: string, act: () => void): void {
+  const button = byId(id, HTMLButtonElement)
+  button.addEventListener('click', () => {
+    if (!isDisabled(button)) act()
+  })
+}
+
+/**
+ * Whether a button can be used now. Not by `disabled`: that would take the focus from it, and who uses the keyboard would
+ * begin again at the top of the page.
+ */
+export function disable(id: string, isDisabled: boolean): void {
+  byId(id, HTMLButtonElement).setAttribute('aria-disabled', String(isDisabled))
+}
+
+export function isDisabled(button: HTMLElement): boolean {
+  return button.getAttribute('aria-disabled') === 'true'
+}

@@ -1,11 +1,9 @@
 import { type FrameCodec, Opcode, type Role } from '../src/codec/index.js'
+import type { Sample } from './frame-layout.js'
 
 /** Something to look at in the inspector. */
-export interface Example {
+export interface Example extends Sample {
   readonly name: string
-  /** Of who reads the bytes. */
-  readonly role: Role
-  readonly bytes: Uint8Array<ArrayBuffer>
 }
 
 /** The key of the examples in RFC 6455 5.7. */
@@ -29,6 +27,11 @@ export function examplesOf(codec: FrameCodec): readonly Example[] {
       ),
     },
     { name: 'Close with a code and a reason', role: 'server', bytes: codec.encodeClose(1000, 'bye', masked) },
+    {
+      name: 'Close, and more behind it',
+      role: 'client',
+      bytes: concatenate(codec.encodeClose(1001, '', plain), codec.encodeMessage('too late', plain)),
+    },
     { name: 'Binary, 16-bit length', role: 'client', bytes: codec.encodeMessage(new Uint8Array(256), plain) },
     {
       name: 'Binary, 64-bit length, only begun',

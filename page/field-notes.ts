@@ -59,7 +59,7 @@ export function noteOnField(field: Field, frame: FrameLayout, role: Role): Note 
       return {
         title,
         value: String(number),
-        text: `Reserved for extensions, 0 without one. permessage-deflate sets it on the first frame of a compressed message.${number === 1 ? ' This codec speaks no extension, so it refuses the frame.' : ''}`,
+        text: `Reserved for extensions, 0 without one. permessage-deflate sets it on the first frame of a compressed message.${number === 1 ? ' No extension is agreed on here, so the frame is refused.' : ''}`,
         source: '7692 6',
       }
     case 'rsv2':
@@ -132,13 +132,14 @@ export function noteOnPayload(frame: FrameLayout, index: number): Note {
 
 function payloadMeaning(frame: FrameLayout, index: number): string {
   const { unmasked } = frame
-  switch (opcodeOf(frame)) {
+  const opcode = opcodeOf(frame)
+  switch (opcode === 0 ? frame.messageOpcode : opcode) {
     case 1:
-      return unmasked[index] < 0x80
-        ? 'A character of ASCII.'
-        : unmasked[index] < 0xc0
-          ? 'A further byte of a character in UTF-8.'
-          : 'The first byte of a character in UTF-8.'
+      return utf8Meaning(unmasked[index])
+    case 9:
+      return 'Anything; the pong brings the same back.'
+    case 10:
+      return 'What the ping had, if it answers one.'
     case 8: {
       if (index > 1) return 'Of the reason, in UTF-8.'
       if (unmasked.length < 2) return 'Half of the close code.'
@@ -148,6 +149,15 @@ function payloadMeaning(frame: FrameLayout, index: number): string {
     default:
       return 'Its meaning is up to the application.'
   }
+}
+
+/** What a byte is in UTF-8, by its high bits (RFC 3629 3). */
+function utf8Meaning(byte: number): string {
+  if (byte < 0x80) return 'A character of ASCII.'
+  if (byte < 0xc0) return 'A further byte of a character in UTF-8.'
+  if (byte < 0xc2) return 'It never occurs in UTF-8: it would begin a longer form of an ASCII character.'
+  if (byte > 0xf4) return 'It never occurs in UTF-8: the last character, U+10FFFF, begins with 0xf4.'
+  return `The first of the ${byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4} bytes of a character in UTF-8.`
 }
 
 /** The opcode of a frame; -1 before it is there. */
@@ -175,6 +185,11 @@ function lengthText(length: number): string {
   if (length === 126) return '126 says that the length is in the next 16 bits.'
   if (length === 127) return '127 says that the length is in the next 64 bits.'
   return `The payload has ${countBytes(length)}. Up to 125 stand here; 126 and 127 announce 16 or 64 more bits.`
+}
+
+/** All of a note in a line, for those who hear it. */
+export function speak({ title, value, text, source }: Note): string {
+  return `${title}: ${value}. ${text} ${citationOf(source)}.`
 }
 
 /** `RFC 6455, section 5.2`. */

@@ -1,7 +1,8 @@
 import type { Role } from '../src/codec/index.js'
+import { touches } from './blame.js'
 import { countBytes, hexOf } from './bytes.js'
 import { create } from './dom.js'
-import { FIELD_TITLES, type Note, noteOnField, noteOnPayload } from './field-notes.js'
+import { FIELD_TITLES, type Note, noteOnField, noteOnPayload, speak } from './field-notes.js'
 import { bitAt, type FrameLayout, type Segment, segmentsOf, windowOf } from './frame-layout.js'
 
 /** Bytes of a payload that are drawn bit by bit. */
@@ -37,10 +38,15 @@ export interface Drawing {
   readonly parts: readonly Part[]
 }
 
-/** Draws a frame as RFC 6455 5.2 does. @param name of the listbox */
-export function drawFrame(frame: FrameLayout, name: string, context: DrawingContext): Drawing {
+/** Draws a frame, the one of this number from 0 on, as RFC 6455 5.2 does. */
+export function drawFrame(frame: FrameLayout, index: number, context: DrawingContext): Drawing {
   const { width, focus } = context
-  const element = create('div', { class: 'drawing', role: 'listbox', 'aria-label': name })
+  const element = create('div', {
+    class: 'drawing',
+    role: 'listbox',
+    'aria-label': `Fields of frame ${index + 1}`,
+    'data-list': String(index),
+  })
   element.style.setProperty('--width', String(width))
   drawRuler(element, width)
 
@@ -91,11 +97,13 @@ export function drawFrame(frame: FrameLayout, name: string, context: DrawingCont
 }
 
 function endings(frame: FrameLayout, drawn: number): string[] {
-  const { payload, payloadLength = 0n } = frame
+  const { payload, payloadLength = 0n, isCut, violation } = frame
   const texts: string[] = []
   if (drawn < payload.length) texts.push(`${countBytes(payload.length - drawn)} of payload below, not drawn`)
   const missing = payloadLength - BigInt(payload.length)
-  if (missing > 0n) texts.push(`${countBytes(missing)} of payload did not come yet`)
+  // Of a frame that is refused nothing is waited for.
+  if (missing > 0n && violation === undefined)
+    texts.push(`${countBytes(missing)} of payload ${isCut ? 'left out here' : 'did not come yet'}`)
   return texts
 }
 
@@ -104,13 +112,13 @@ function drawSegment(part: Part, segment: Segment, frame: FrameLayout, context: 
   const { start, bits, part: index } = segment
   const { violation } = frame
   const from = frame.offset * 8
-  const wrongByte = violation !== undefined && position > violation.offset ? violation.offset : -1
+  const wrong = violation !== undefined && position > violation.offset ? frame.wrong : []
   const row = create('span', { class: 'bits' })
   row.style.setProperty('--bits', String(bits))
   for (let bit = from + start; bit < from + start + bits; bit++) {
     const byte = bit >> 3
-    const state =
-      byte >= bytes.length ? 'missing' : byte >= position ? 'later' : byte === wrongByte ? 'here' : ''
+    const isHere = touches(wrong, { start: bit - from, bits: 1 })
+    const state = byte >= bytes.length ? 'missing' : byte >= position ? 'later' : isHere ? 'here' : ''
     row.append(
       create(
         'i',
@@ -119,9 +127,7 @@ function drawSegment(part: Part, segment: Segment, frame: FrameLayout, context: 
       ),
     )
   }
-  const isWrong =
-    wrongByte >= frame.offset + (part.start >> 3) &&
-    wrongByte <= frame.offset + ((part.start + part.bits - 1) >> 3)
+  const isWrong = touches(wrong, part)
   const isLater = frame.offset + (start >> 3) >= position
   const label = index === 0 ? part.label : bits < 16 ? '…' : `${part.label}, continued`
   const cell = create(
@@ -134,10 +140,9 @@ function drawSegment(part: Part, segment: Segment, frame: FrameLayout, context: 
     row,
   )
   if (index === 0) {
-    const { title, value, text } = part.note
     cell.setAttribute('role', 'option')
     cell.setAttribute('aria-selected', 'false')
-    cell.setAttribute('aria-label', `${title}: ${value}. ${text}${isWrong ? ' Refused here.' : ''}`)
+    cell.setAttribute('aria-label', `${speak(part.note)}${isWrong ? ' Refused here.' : ''}`)
   } else cell.setAttribute('aria-hidden', 'true')
   return cell
 }

@@ -1,4 +1,12 @@
-import type { Frame, FrameCodec, Role, Violation } from '../src/codec/index.js'
+import {
+  type DecoderOptions,
+  type Frame,
+  type FrameCodec,
+  Opcode,
+  type Role,
+  type Violation,
+} from '../src/codec/index.js'
+import { type BitRange, blameOf } from './blame.js'
 
 /**
  * Where the fields of frames lie in a stream of bytes (RFC 6455 5.2). What is a whole frame, and what is wrong, the
@@ -16,6 +24,25 @@ export type FieldKind =
   | 'length16'
   | 'length64'
   | 'key'
+
+/** Bytes of a stream, and how they are read. */
+export interface Sample {
+  /** Of who reads them. */
+  readonly role: Role
+  readonly bytes: Uint8Array<ArrayBuffer>
+  /** Whether messages over the server's default limit are refused. Default true. */
+  readonly isLimited?: boolean
+  /** Whether the stream goes on behind `bytes`, with what is left out here. Default false. */
+  readonly isCut?: boolean
+}
+
+/** The most that a decoder takes. */
+const WIDEST = { maxPayload: 536_870_888, maxFragments: 2 ** 32 - 1 }
+
+/** How a decoder reads a sample. */
+export function limitsOf({ role, isLimited = true }: Sample): DecoderOptions {
+  return isLimited ? { role } : { role, ...WIDEST }
+}
 
 /** A field of the header. */
 export interface Field {
@@ -46,46 +73,69 @@ export interface FrameLayout {
   /** The byte of the stream after the last one that came of it. */
   readonly end: number
   readonly isComplete: boolean
+  /** Whether the rest of it is left out here, and not still to come. */
+  readonly isCut: boolean
+  /** The opcode of the message that it belongs to, which an earlier frame may have. -1 before there is one. */
+  readonly messageOpcode: number
   /** What the codec refuses in it. */
   readonly violation: Violation | undefined
+  /** The bits that are the reason. */
+  readonly wrong: readonly BitRange[]
 }
 
 /** The frames of a stream, as far as they came. */
 export interface StreamLayout {
   readonly frames: readonly FrameLayout[]
   readonly violation: Violation | undefined
-  /** Bytes behind a frame that was refused, which nobody reads. */
+  /** Whether the last frame is a Close: what follows is discarded (RFC 6455 1.4). */
+  readonly isClosed: boolean
+  /** Bytes behind a Close, or behind a frame that was refused, which nobody reads. */
   readonly unread: number
 }
 
-/** @param role of who reads the bytes */
-export function layoutStream(codec: FrameCodec, bytes: Uint8Array<ArrayBuffer>, role: Role): StreamLayout {
+export function layoutStream(codec: FrameCodec, sample: Sample): StreamLayout {
+  const { bytes, isCut = false } = sample
   const frames: FrameLayout[] = []
   let violation: Violation | undefined
   let end = 0
-  for (const item of codec.createDecoder({ role, messages: false }).push(bytes)) {
+  let messageOpcode = -1
+  let isClosed = false
+  const add = (offset: number, frame?: Frame): void => {
+    const layout = layoutFrame(codec, bytes, { offset, frame, violation, messageOpcode, isCut })
+    if (!isControl(layout)) messageOpcode = layout.messageOpcode
+    end = layout.end
+    frames.push(layout)
+  }
+  for (const item of codec.createDecoder({ ...limitsOf(sample), messages: false }).push(bytes)) {
     if (item.type === 'error') violation = item
     else {
-      const frame = layoutFrame(codec, bytes, item.offset, item, undefined)
-      end = frame.end
-      frames.push(frame)
+      add(item.offset, item)
+      isClosed = item.opcode === Opcode.CLOSE
+      if (isClosed) break
     }
   }
-  if (end < bytes.length) {
-    const rest = layoutFrame(codec, bytes, end, undefined, violation)
-    end = rest.end
-    frames.push(rest)
-  }
-  return { frames, violation, unread: bytes.length - end }
+  if (end < bytes.length && !isClosed) add(end)
+  return { frames, violation, isClosed, unread: bytes.length - end }
 }
 
-/** @param frame what the codec made of it, if it has done so */
+function isControl({ fields }: FrameLayout): boolean {
+  return Number(fields.find(({ kind }) => kind === 'opcode')?.value ?? 0) >= Opcode.CLOSE
+}
+
+interface Place {
+  readonly offset: number
+  /** What the codec made of it, if it has done so. */
+  readonly frame: Frame | undefined
+  readonly violation: Violation | undefined
+  /** Of the message that the last data frame belongs to. */
+  readonly messageOpcode: number
+  readonly isCut: boolean
+}
+
 function layoutFrame(
   codec: FrameCodec,
   bytes: Uint8Array<ArrayBuffer>,
-  offset: number,
-  frame: Frame | undefined,
-  violation: Violation | undefined,
+  { offset, frame, violation, messageOpcode, isCut }: Place,
 ): FrameLayout {
   const fields: Field[] = []
   let at = 0
@@ -96,7 +146,7 @@ function layoutFrame(
     return value
   }
   for (const kind of ['fin', 'rsv1', 'rsv2', 'rsv3'] as const) add(kind, 1)
-  add('opcode', 4)
+  const opcode = Number(add('opcode', 4) ?? -1)
   const isMasked = add('mask', 1) === 1n
   const short = add('length', 7)
   let payloadLength = short
@@ -121,7 +171,10 @@ function layoutFrame(
     unmasked,
     end: Math.min(begin + payload.length, bytes.length),
     isComplete: frame !== undefined,
+    isCut: isCut && frame === undefined && violation === undefined,
+    messageOpcode: opcode === Opcode.CONTINUATION ? messageOpcode : opcode,
     violation,
+    wrong: violation === undefined ? [] : blameOf(violation, { offset, fields, headerLength }),
   }
 }
 

@@ -1,12 +1,14 @@
 import { AcceptSteps } from './accept-steps.js'
-import { ChoiceList } from './choice-list.js'
-import { byId, create, say } from './dom.js'
+import { type Choice, Choices } from './choices.js'
+import { byId, create, onClick, say } from './dom.js'
+import { speak } from './field-notes.js'
 import { type HeadLine, headerIn, parseHead } from './head-lines.js'
-import { noteOnLine } from './header-notes.js'
+import { noteOnLine, type Side } from './header-notes.js'
 import { NotePanel } from './note-panel.js'
 
 /** The subprotocol of a connection that is told its own handshake: src/built-in/handshake-mirror.ts. */
 const PROTOCOL = 'shardws.handshake'
+const SIDES = ['request', 'response'] as const
 const HINT = 'Choose a line: point at it, touch it, or use the arrow keys.'
 
 /** The view of an opening handshake, which the server of the page has to tell since the browser does not. */
@@ -14,16 +16,24 @@ export class HandshakeView {
   readonly #address: string
   readonly #panel = new NotePanel(byId('line-note', HTMLElement))
   readonly #steps = new AcceptSteps()
-  /** Of each head, so that only one line is chosen. */
-  readonly #lists: Record<string, ChoiceList> = {}
-  #showChosen = (): void => this.#panel.clear(HINT)
+  readonly #choices: Choices
+  #lines: Record<string, readonly HeadLine[]> = {}
+  #chosen: Choice | undefined
   #isBegun = false
 
   /** @param address of the server that brought the page */
   constructor(address: string) {
     this.#address = address
+    this.#choices = new Choices(byId('heads', HTMLElement), {
+      chosen: choice => {
+        this.#chosen = choice
+        this.#showChosen()
+      },
+      pointed: choice => this.#showLine(choice),
+      left: () => this.#showChosen(),
+    })
     this.#panel.clear(HINT)
-    byId('shake', HTMLButtonElement).addEventListener('click', () => this.#shake())
+    onClick('shake', () => this.#shake())
   }
 
   /** The view is shown: the first time there is a handshake. */
@@ -53,52 +63,29 @@ export class HandshakeView {
   }
 
   #show(request: string, response: string): void {
-    this.#showChosen = () => this.#panel.clear(HINT)
+    this.#lines = { request: parseHead(request), response: parseHead(response) }
+    for (const side of SIDES) {
+      byId(side, HTMLElement).replaceChildren(
+        ...this.#lines[side].map((line, index) => drawLine(line, index, side)),
+      )
+    }
+    this.#chosen = undefined
+    this.#choices.refresh(undefined)
     this.#showChosen()
-    this.#showHead('request', parseHead(request))
-    this.#showHead('response', parseHead(response))
     this.#steps.take(
       headerIn(request, 'sec-websocket-key') ?? '',
       headerIn(response, 'sec-websocket-accept') ?? '',
     )
   }
 
-  #showHead(id: 'request' | 'response', lines: readonly HeadLine[]): void {
-    // A new list each time: the listeners of the old one go with it.
-    const list = create('div', { id, class: 'head', role: 'listbox', 'aria-label': `Lines of the ${id}` })
-    list.append(
-      ...lines.map((line, index) => {
-        const note = noteOnLine(line, id)
-        return create(
-          'div',
-          {
-            role: 'option',
-            'data-choice': String(index),
-            'aria-selected': 'false',
-            'aria-label': `${note.title}: ${note.value}. ${note.text}`,
-            'data-kind': note.kind,
-          },
-          ...(line.name === undefined
-            ? [line.text]
-            : [create('b', {}, line.name), line.text.slice(line.name.length)]),
-          create('span', { class: 'line-end', 'aria-hidden': 'true' }, '\\r\\n'),
-        )
-      }),
-    )
-    byId(id, HTMLElement).replaceWith(list)
-    const show = (index: number): void => {
-      const note = noteOnLine(lines[index], id)
-      this.#panel.show(note, note.kind)
-    }
-    this.#lists[id] = new ChoiceList(list, lines.length, {
-      chosen: index => {
-        this.#lists[id === 'request' ? 'response' : 'request']?.mark(-1)
-        this.#showChosen = () => show(index)
-        show(index)
-      },
-      pointed: show,
-      left: () => this.#showChosen(),
-    })
+  #showChosen(): void {
+    if (this.#chosen === undefined) this.#panel.clear(HINT)
+    else this.#showLine(this.#chosen)
+  }
+
+  #showLine({ list, index }: Choice): void {
+    const note = noteOnLine(this.#lines[list][index], list as Side)
+    this.#panel.show(note, note.kind)
   }
 
   #say(text: string, isFault = false): void {
@@ -106,4 +93,21 @@ export class HandshakeView {
     say(status, text)
     status.classList.toggle('fault', isFault)
   }
+}
+
+function drawLine(line: HeadLine, index: number, side: Side): HTMLElement {
+  const note = noteOnLine(line, side)
+  return create(
+    'div',
+    {
+      role: 'option',
+      'data-choice': String(index),
+      'aria-label': speak(note),
+      'data-kind': note.kind,
+    },
+    ...(line.name === undefined
+      ? [line.text]
+      : [create('b', {}, line.name), line.text.slice(line.name.length)]),
+    create('span', { class: 'line-end', 'aria-hidden': 'true' }, '\\r\\n'),
+  )
 }

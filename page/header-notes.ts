@@ -6,7 +6,8 @@ export interface LineNote extends Note {
   readonly kind: string
 }
 
-type Side = 'request' | 'response'
+/** Which of the two heads. */
+export type Side = 'request' | 'response'
 
 /** By name in lower case: what it says, where that is written, and its colour where it belongs to the handshake. */
 const FIELDS: Readonly<Record<string, readonly [text: string, source: string, kind?: string]>> = {

@@ -1,9 +1,12 @@
+import { Announcer } from './announcer.js'
 import { countBytes, toHex } from './bytes.js'
-import { byId, create, say } from './dom.js'
+import { byId, create, onClick, say } from './dom.js'
 import { type Entry, MessageLog } from './message-log.js'
 
 /** Bytes of a message that its line has. */
 const PREVIEW_BYTES = 160
+/** Characters of a message that are said. */
+const ANNOUNCED = 80
 /** Lines that are there at a time. */
 const MOST_LINES = 200
 
@@ -14,6 +17,9 @@ export class MessageList {
   readonly #count = byId('message-count', HTMLElement)
   readonly #empty = byId('no-messages', HTMLElement)
   readonly #inspect: (entry: Entry) => void
+  readonly #announcer = new Announcer(byId('message-news', HTMLElement))
+  /** Not announced yet. */
+  #news = 0
   /** Not drawn yet. */
   readonly #added: Entry[] = []
   #isDue = false
@@ -21,7 +27,7 @@ export class MessageList {
   /** @param inspect is told which message was clicked */
   constructor(inspect: (entry: Entry) => void) {
     this.#inspect = inspect
-    byId('clear-messages', HTMLButtonElement).addEventListener('click', () => {
+    onClick('clear-messages', () => {
       this.#log.clear()
       this.#added.length = 0
       this.#list.replaceChildren()
@@ -32,6 +38,8 @@ export class MessageList {
   add(entry: Entry): void {
     this.#log.add(entry)
     this.#added.push(entry)
+    this.#news++
+    this.#announcer.announce(() => this.#summary())
     // Of a flood only what can be seen is drawn.
     if (this.#added.length > MOST_LINES) this.#added.shift()
     if (this.#isDue) return
@@ -44,7 +52,10 @@ export class MessageList {
     for (const entry of this.#added.splice(0)) this.#list.prepend(this.#line(entry))
     const { entries, dropped } = this.#log
     while (this.#list.childElementCount > Math.min(MOST_LINES, entries.length)) {
-      this.#list.lastElementChild?.remove()
+      const oldest = this.#list.lastElementChild as HTMLElement
+      const hadFocus = oldest.contains(document.activeElement)
+      oldest.remove()
+      if (hadFocus) this.#list.querySelector('button')?.focus()
     }
     const hidden = dropped + entries.length - this.#list.childElementCount
     this.#empty.hidden = entries.length > 0
@@ -54,6 +65,17 @@ export class MessageList {
         ? undefined
         : `${(entries.length + dropped).toLocaleString('en-US')} in all${hidden === 0 ? '' : `, the oldest ${hidden.toLocaleString('en-US')} not shown`}`,
     )
+  }
+
+  /** For those who do not see the list: the latest message, and how many came with it. */
+  #summary(): string {
+    const { entries } = this.#log
+    const latest = entries[entries.length - 1]
+    const count = this.#news
+    this.#news = 0
+    if (latest === undefined) return ''
+    const text = `${latest.direction} ${latest.kind}, ${countBytes(latest.size)}: ${previewOf(latest).slice(0, ANNOUNCED)}`
+    return count === 1 ? text : `${count.toLocaleString('en-US')} messages, the latest: ${text}`
   }
 
   #line(entry: Entry): HTMLElement {

@@ -1,13 +1,13 @@
-import { type FrameCodec, Opcode, type Role } from '../src/codec/index.js'
+import { type FrameCodec, Opcode } from '../src/codec/index.js'
+import { countBytes } from './bytes.js'
+import type { Sample } from './frame-layout.js'
 
 /** Messages that are kept. */
 export const MOST_ENTRIES = 500
-/** Bytes of one message that are kept. */
+/** Bytes of one message that are kept; a frame of so many has the longest form of length. */
 export const MOST_KEPT_BYTES = 65_536
 /** Bytes of all of them together. */
 const MOST_BYTES = 8 * 2 ** 20
-/** Bytes of a message that is encoded again to be looked at. */
-const MOST_ENCODED_BYTES = 64 * 2 ** 20
 
 export type Direction = 'sent' | 'received'
 
@@ -54,26 +54,27 @@ export class MessageLog {
   }
 }
 
-/** A message as a frame, and who would read it. */
-export interface EncodedEntry {
-  readonly role: Role
-  readonly bytes: Uint8Array<ArrayBuffer>
-}
-
 /**
  * Encodes a message again, since a browser does not show its frames: in one frame, with another masking key. Of a
- * message that was not kept whole it is the beginning of its frame.
- *
- * @returns undefined for one that is too large
+ * message that was not kept whole it is the beginning of its frame. What the other end made of it is not known here, so
+ * it is read without a limit.
  */
-export function encodeEntry(codec: FrameCodec, entry: Entry): EncodedEntry | undefined {
+export function encodeEntry(codec: FrameCodec, entry: Entry): Sample {
   const { direction, kind, size, data } = entry
-  if (size > MOST_ENCODED_BYTES) return undefined
-  const payload = new Uint8Array(size)
-  payload.set(data)
   const opcode = kind === 'text' ? Opcode.TEXT : kind === 'binary' ? Opcode.BINARY : Opcode.CLOSE
   const [sender, reader] =
     direction === 'sent' ? (['client', 'server'] as const) : (['server', 'client'] as const)
-  const frame = codec.encodeFrame({ opcode, payload }, { role: sender })
-  return { role: reader, bytes: frame.slice(0, frame.length - size + data.length) }
+  const bytes = codec.encodeFrame({ opcode, payload: data }, { role: sender })
+  // MOST_KEPT_BYTES have the 64-bit length already, and that is all that the rest would change.
+  if (size > data.length) new DataView(bytes.buffer).setBigUint64(2, BigInt(size))
+  return { role: reader, bytes, isLimited: false, isCut: size > data.length }
+}
+
+/** Where the bytes of a message in the inspector come from, in words. */
+export function originOf({ size, data }: Entry): string {
+  const part =
+    size > data.length
+      ? `The first ${data.length.toLocaleString('en-US')} of the ${countBytes(size)} of a message`
+      : 'A message'
+  return `${part} of the playground, encoded again: a browser shows neither its frames nor their masking keys, fragments and compression.`
 }

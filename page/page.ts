@@ -6,7 +6,7 @@ import { Inspector } from './inspector.js'
 import { Playground } from './playground.js'
 import { parseRoute, serializeRoute, type View } from './route.js'
 import { Tabs } from './tabs.js'
-import { beginTheme } from './theme.js'
+import { beginTheme } from './theme-button.js'
 
 beginTheme()
 
@@ -25,11 +25,11 @@ const codec = await WebAssembly.compileStreaming(fetch('codec.wasm')).then(
 const SETTLED_MS = 300
 let settled: ReturnType<typeof setTimeout> | undefined
 
-const inspector = new Inspector(codec, shared => {
+const inspector = new Inspector(codec, sample => {
   clearTimeout(settled)
   settled = setTimeout(() => {
     if (tabs.view === 'inspector')
-      history.replaceState(null, '', serializeRoute({ view: 'inspector', shared }))
+      history.replaceState(null, '', serializeRoute({ view: 'inspector', shared: sample }))
   }, SETTLED_MS)
 })
 const handshake = new HandshakeView(address)
@@ -37,17 +37,14 @@ const tabs = new Tabs(view => {
   history.pushState(
     null,
     '',
-    view === 'inspector' ? serializeRoute({ view, shared: inspector.shared }) : `#${view}`,
+    view === 'inspector' ? serializeRoute({ view, shared: inspector.sample }) : `#${view}`,
   )
   begin(view)
 })
-const playground = new Playground(codec, address, frame => {
-  inspector.show(
-    frame,
-    'A message of the playground, encoded again: a browser shows neither its frames nor their masking keys, fragments and compression.',
-  )
+const playground = new Playground(codec, address, (sample, source) => {
+  inspector.show(sample, source)
   tabs.show('inspector')
-  history.pushState(null, '', serializeRoute({ view: 'inspector', shared: inspector.shared }))
+  history.pushState(null, '', serializeRoute({ view: 'inspector', shared: inspector.sample }))
   document.getElementById('tab-inspector')?.focus()
   scrollTo(0, 0)
 })

@@ -2,38 +2,35 @@ import { type FrameCodec, isValidCloseCode } from '../src/codec/index.js'
 import { parseAddress, parseSubprotocols } from './address.js'
 import { parseBytes } from './bytes.js'
 import { Connection, type ConnectionState } from './connection.js'
-import { byId, say } from './dom.js'
+import { byId, disable, isDisabled, onClick, say } from './dom.js'
+import type { Sample } from './frame-layout.js'
 import { MessageList } from './message-list.js'
-import { type EncodedEntry, type Entry, encodeEntry, entryOf } from './message-log.js'
-import { drawRoundTrips, formatMs } from './round-trip-plot.js'
-import { RoundTrips } from './round-trips.js'
+import { type Entry, encodeEntry, entryOf, originOf } from './message-log.js'
+import { RoundTripCard } from './round-trip-card.js'
 
-/** Between two measurements, in milliseconds. */
-const PROBE_MS = 1000
 /** RFC 6455 5.5.1: a control frame has 125 bytes, two of them are the code. */
 const MOST_REASON_BYTES = 123
 
 /** The view that connects, sends and shows what comes. */
 export class Playground {
-  readonly #codec: FrameCodec
-  readonly #inspect: (frame: EncodedEntry) => void
+  readonly #ownAddress: string
   readonly #connection: Connection
   readonly #list: MessageList
-  readonly #trips = new RoundTrips()
+  readonly #trips = new RoundTripCard(text => this.#sendProbe(text))
   readonly #address = byId('address', HTMLInputElement)
+  readonly #subprotocols = byId('subprotocols', HTMLInputElement)
   readonly #payload = byId('payload', HTMLTextAreaElement)
   readonly #connectFault = byId('connect-fault', HTMLElement)
   readonly #sendFault = byId('send-fault', HTMLElement)
   readonly #closeFault = byId('close-fault', HTMLElement)
-  readonly #plot = byId('plot', SVGSVGElement)
-  readonly #probing = byId('probing', HTMLInputElement)
-  #timer: ReturnType<typeof setInterval> | undefined
 
-  /** @param inspect shows a frame in the inspector */
-  constructor(codec: FrameCodec, address: string, inspect: (frame: EncodedEntry) => void) {
-    this.#codec = codec
-    this.#inspect = inspect
-    this.#list = new MessageList(entry => this.#open(entry))
+  /**
+   * @param address of the server that brought the page
+   * @param inspect shows a message in the inspector; `source` says where it comes from
+   */
+  constructor(codec: FrameCodec, address: string, inspect: (sample: Sample, source: string) => void) {
+    this.#ownAddress = address
+    this.#list = new MessageList(entry => inspect(encodeEntry(codec, entry), originOf(entry)))
     this.#address.value = address
     this.#connection = new Connection({
       stateChanged: (state, text) => this.#showState(state, text),
@@ -45,7 +42,7 @@ export class Playground {
   begin(): void {
     this.#listen()
     this.#showState('closed', 'Not connected')
-    this.#showTrips()
+    this.#trips.meet(true)
   }
 
   #listen(): void {
@@ -53,16 +50,13 @@ export class Playground {
     onSubmit('send-form', () => this.#send())
     onSubmit('close-form', () => this.#close())
     onClick('send-ping', () => this.#sendPing())
-    onClick('retry', () => this.#connection.retryNow())
-    onClick('stop', () => this.#connection.close())
-    onClick('measure', () => this.#probe())
+    onClick('stop', () => this.#connection.stop())
     const reconnect = byId('reconnect', HTMLInputElement)
     reconnect.addEventListener('change', () => {
       this.#connection.reconnects = reconnect.checked
-      if (!reconnect.checked && this.#connection.state === 'waiting') this.#connection.close()
+      if (!reconnect.checked && this.#connection.state === 'waiting') this.#connection.stop()
     })
     this.#connection.reconnects = reconnect.checked
-    this.#probing.addEventListener('change', () => this.#showProbing())
     this.#payload.addEventListener('keydown', event => {
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
       event.preventDefault()
@@ -71,34 +65,41 @@ export class Playground {
   }
 
   #connect(): void {
-    const parsed = parseAddress(this.#address.value)
-    if ('fault' in parsed) return this.#refuse(this.#connectFault, this.#address, parsed.fault)
-    const protocols = parseSubprotocols(byId('subprotocols', HTMLInputElement).value)
+    const address = parseAddress(this.#address.value)
+    const subprotocols = parseSubprotocols(this.#subprotocols.value)
+    accept(this.#connectFault, this.#address, this.#subprotocols)
+    if ('fault' in address) return refuse(this.#connectFault, this.#address, address.fault)
+    if ('fault' in subprotocols) return refuse(this.#connectFault, this.#subprotocols, subprotocols.fault)
+    if (address.url !== this.#connection.url) this.#trips.meet(address.url === this.#ownAddress)
     try {
-      this.#connection.open(parsed.url, protocols)
-      accept(this.#connectFault, this.#address)
+      this.#connection.open(address.url, subprotocols.names)
     } catch (error) {
-      // The browser's own words: it forbids ws: from a page over https:, and subprotocols that are no tokens.
-      this.#refuse(this.#connectFault, this.#address, (error as Error).message)
+      // The browser's own words: it forbids ws: from a page over https:.
+      refuse(this.#connectFault, this.#address, (error as Error).message)
     }
   }
 
   #send(): void {
     const text = this.#payload.value
     if (byId('as-text', HTMLInputElement).checked) return this.#sendMessage(text)
-    const parsed = parseBytes(text, 'hex')
-    if ('fault' in parsed) this.#refuse(this.#sendFault, this.#payload, parsed.fault)
-    else this.#sendMessage(parsed.bytes)
+    const { bytes, fault } = parseBytes(text, 'hex')
+    if (fault !== undefined) refuse(this.#sendFault, this.#payload, fault)
+    else this.#sendMessage(bytes)
   }
 
   #sendPing(): void {
-    this.#trips.pinged(performance.now())
+    this.#trips.pinged()
     this.#sendMessage('PING')
+  }
+
+  #sendProbe(text: string): void {
+    this.#connection.send(text)
+    if (this.#trips.isListed) this.#list.add(entryOf('sent', text, Date.now()))
   }
 
   #sendMessage(data: string | Uint8Array<ArrayBuffer>): void {
     if (this.#connection.state !== 'open') {
-      this.#refuse(this.#sendFault, this.#payload, 'Not connected: there is nobody to send it to')
+      refuse(this.#sendFault, this.#payload, 'Not connected: there is nobody to send it to')
       return
     }
     accept(this.#sendFault, this.#payload)
@@ -109,39 +110,34 @@ export class Playground {
   #close(): void {
     const code = byId('close-code', HTMLInputElement)
     const reason = byId('close-reason', HTMLInputElement)
+    accept(this.#closeFault, code, reason)
+    if (this.#connection.state !== 'open') {
+      return refuse(this.#closeFault, code, 'Not connected: there is nothing to close')
+    }
     const number = code.value.trim() === '' ? undefined : Number(code.value)
+    if (number === undefined && reason.value !== '') {
+      return refuse(this.#closeFault, code, 'A reason needs a code before it (RFC 6455, section 5.5.1)')
+    }
     if (number !== undefined && number !== 1000 && !(number >= 3000 && isValidCloseCode(number))) {
-      return this.#refuse(this.#closeFault, code, 'Browsers send 1000 and 3000 to 4999 only')
+      return refuse(this.#closeFault, code, 'Browsers send 1000 and 3000 to 4999 only')
     }
-    const payload = new TextEncoder().encode(reason.value)
-    if (payload.length > MOST_REASON_BYTES) {
-      return this.#refuse(this.#closeFault, reason, `A reason has at most ${MOST_REASON_BYTES} bytes`)
+    if (new TextEncoder().encode(reason.value).length > MOST_REASON_BYTES) {
+      return refuse(this.#closeFault, reason, `A reason has at most ${MOST_REASON_BYTES} bytes`)
     }
-    accept(this.#closeFault, code)
-    accept(this.#closeFault, reason)
-    const wasOpen = this.#connection.state === 'open'
     this.#connection.close(number, number === undefined ? undefined : reason.value)
-    if (wasOpen) this.#list.add(closeEntry('sent', number ?? 1005, number === undefined ? '' : reason.value))
+    this.#list.add(closeEntry('sent', number ?? 1005, reason.value))
   }
 
   #receive(data: string | ArrayBuffer): void {
     if (typeof data === 'string') {
-      const answer = this.#trips.receive(data, performance.now())
-      if (answer !== undefined) this.#showTrips()
-      if (answer === 'probe') return
-      this.#list.add(entryOf('received', data, Date.now()))
+      const isProbe = this.#trips.receive(data)
+      if (!isProbe || this.#trips.isListed) this.#list.add(entryOf('received', data, Date.now()))
     } else this.#list.add(entryOf('received', new Uint8Array(data), Date.now()))
   }
 
   #ended(code: number, reason: string, wasOpen: boolean): void {
-    this.#trips.forget()
     // 1006 is no Close frame but the lack of one.
     if (wasOpen && code !== 1006) this.#list.add(closeEntry('received', code, reason))
-  }
-
-  #open(entry: Entry): void {
-    const frame = encodeEntry(this.#codec, entry)
-    if (frame !== undefined) this.#inspect(frame)
   }
 
   #showState(state: ConnectionState, text: string): void {
@@ -150,47 +146,19 @@ export class Playground {
     status.dataset.state = state
     status.textContent = text
     const isOpen = state === 'open'
-    byId('connect', HTMLButtonElement).hidden = state !== 'closed'
-    byId('retry', HTMLButtonElement).hidden = state !== 'waiting'
-    byId('stop', HTMLButtonElement).hidden = state !== 'waiting' && state !== 'connecting'
-    this.#address.readOnly = state !== 'closed'
-    for (const id of ['send', 'send-ping', 'close', 'measure']) byId(id, HTMLButtonElement).disabled = !isOpen
-    if (isOpen) accept(this.#sendFault, this.#payload)
+    const mayConnect = state === 'closed' || state === 'waiting'
+    const connect = byId('connect', HTMLButtonElement)
+    connect.hidden = !mayConnect
+    connect.textContent = state === 'waiting' ? 'Connect now' : 'Connect'
+    byId('stop', HTMLButtonElement).hidden = state === 'closed' || isOpen
+    for (const input of [this.#address, this.#subprotocols]) input.readOnly = !mayConnect
+    for (const id of ['send', 'send-ping', 'close', 'measure']) disable(id, !isOpen)
+    if (isOpen) {
+      accept(this.#sendFault, this.#payload)
+      accept(this.#closeFault, byId('close-code', HTMLElement), byId('close-reason', HTMLElement))
+    }
     keepFocus(activeElement)
-    this.#showProbing()
-  }
-
-  #showProbing(): void {
-    clearInterval(this.#timer)
-    if (!this.#probing.checked || this.#connection.state !== 'open') return
-    this.#probe()
-    this.#timer = setInterval(() => this.#probe(), PROBE_MS)
-  }
-
-  #probe(): void {
-    if (this.#connection.state !== 'open') return
-    const text = this.#trips.begin(performance.now())
-    if (text !== undefined) this.#connection.send(text)
-    this.#showTrips()
-  }
-
-  #showTrips(): void {
-    const { summary, lost } = this.#trips
-    drawRoundTrips(this.#plot, this.#trips)
-    byId('trip-last', HTMLElement).textContent = summary === undefined ? '–' : formatMs(summary.last)
-    byId('trip-median', HTMLElement).textContent = summary === undefined ? '–' : formatMs(summary.median)
-    byId('trip-range', HTMLElement).textContent =
-      summary === undefined ? '–' : `${formatMs(summary.least)} to ${formatMs(summary.most)}`
-    say(
-      byId('trip-lost', HTMLElement),
-      lost === 0 ? undefined : `${lost} without an answer: not every server echoes`,
-    )
-  }
-
-  #refuse(place: HTMLElement, input: HTMLElement, text: string): void {
-    say(place, text)
-    input.setAttribute('aria-invalid', 'true')
-    input.focus()
+    this.#trips.turn(isOpen)
   }
 }
 
@@ -198,13 +166,20 @@ export class Playground {
 function keepFocus(focused: Element | null): void {
   if (!(focused instanceof HTMLButtonElement) || !focused.hidden) return
   const buttons = ['connect', 'stop', 'send'].map(id => byId(id, HTMLButtonElement))
-  buttons.find(button => !button.hidden && !button.disabled)?.focus()
+  buttons.find(button => !button.hidden && !isDisabled(button))?.focus()
 }
 
-/** The opposite of refusing what stands in an input. */
-function accept(place: HTMLElement, input: HTMLElement): void {
+/** Says what is wrong with what stands in an input. */
+function refuse(place: HTMLElement, input: HTMLElement, text: string): void {
+  say(place, text)
+  input.setAttribute('aria-invalid', 'true')
+  input.focus()
+}
+
+/** The opposite. */
+function accept(place: HTMLElement, ...inputs: HTMLElement[]): void {
   say(place, undefined)
-  input.removeAttribute('aria-invalid')
+  for (const input of inputs) input.removeAttribute('aria-invalid')
 }
 
 function closeEntry(direction: Entry['direction'], code: number, reason: string): Entry {
@@ -218,8 +193,4 @@ function onSubmit(id: string, act: () => void): void {
     event.preventDefault()
     act()
   })
-}
-
-function onClick(id: string, act: () => void): void {
-  byId(id, HTMLButtonElement).addEventListener('click', act)
 }

@@ -17,6 +17,8 @@ export class RoundTrips {
   readonly times: number[] = []
   /** Answers that did not come. */
   lost = 0
+  /** Texts of `begin`. */
+  sent = 0
   #waited: { readonly answers: readonly string[]; readonly sentMs: number } | undefined
   #count = 0
 
@@ -25,6 +27,7 @@ export class RoundTrips {
     if (this.isWaiting(nowMs)) return undefined
     const text = `shardws round trip ${++this.#count}`
     this.#waited = { answers: [text], sentMs: nowMs }
+    this.sent++
     return text
   }
 
@@ -56,9 +59,17 @@ export class RoundTrips {
     this.#waited = undefined
   }
 
+  /** The next connection is one to somebody else: what was measured says nothing about that. */
+  clear(): void {
+    this.forget()
+    this.times.length = 0
+    this.lost = 0
+    this.sent = 0
+  }
+
   get summary(): RoundTripSummary | undefined {
     if (this.times.length === 0) return undefined
-    const sorted = this.times.toSorted((one, other) => one - other)
+    const sorted = [...this.times].sort((one, other) => one - other)
     return {
       last: this.times[this.times.length - 1],
       least: sorted[0],

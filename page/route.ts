@@ -1,19 +1,14 @@
-import type { Role } from '../src/codec/index.js'
 import { parseBytes, toHex } from './bytes.js'
+import type { Sample } from './frame-layout.js'
 
 export const VIEWS = ['playground', 'inspector', 'handshake'] as const
 export type View = (typeof VIEWS)[number]
 
-/** A frame that a link brings. */
-export interface SharedFrame {
-  readonly role: Role
-  readonly bytes: Uint8Array<ArrayBuffer>
-}
-
 /** What the part behind `#` says. */
 export interface Route {
   readonly view: View
-  readonly shared?: SharedFrame
+  /** Bytes that a link brings. */
+  readonly shared?: Sample
 }
 
 /** Bytes that fit into a link; some programs cut longer ones. */
@@ -26,16 +21,16 @@ export function parseRoute(hash: string): Route {
   const parameters = new URLSearchParams(query)
   const hex = parameters.get('hex')
   if (view !== 'inspector' || hex === null) return { view }
-  const parsed = parseBytes(hex.slice(0, 3 * MOST_SHARED_BYTES), 'hex')
-  if ('fault' in parsed) return { view }
+  const { bytes, fault } = parseBytes(hex, 'hex', MOST_SHARED_BYTES)
+  if (fault !== undefined) return { view }
   const role = parameters.get('role') === 'client' ? 'client' : 'server'
-  return { view, shared: { role, bytes: parsed.bytes } }
+  return { view, shared: { role, bytes, isLimited: parameters.get('limit') !== 'no' } }
 }
 
-/** The reverse. Without the bytes where they are too many. */
+/** The reverse. Without the bytes where they are too many, or not all that there were. */
 export function serializeRoute({ view, shared }: Route): string {
-  if (shared === undefined || shared.bytes.length === 0 || shared.bytes.length > MOST_SHARED_BYTES) {
-    return `#${view}`
-  }
-  return `#${view}?role=${shared.role}&hex=${toHex(shared.bytes, '')}`
+  if (shared === undefined) return `#${view}`
+  const { role, bytes, isLimited = true, isCut = false } = shared
+  if (bytes.length === 0 || bytes.length > MOST_SHARED_BYTES || isCut) return `#${view}`
+  return `#${view}?role=${role}${isLimited ? '' : '&limit=no'}&hex=${toHex(bytes, '')}`
 }

@@ -1,7 +1,8 @@
-import type { FrameCodec, Message, Role } from '../src/codec/index.js'
+import type { FrameCodec, Message } from '../src/codec/index.js'
+import { touches } from './blame.js'
 import { countBytes, hexOf, toHex } from './bytes.js'
 import { FIELD_TITLES, OPCODE_NAMES, opcodeOf } from './field-notes.js'
-import type { FrameLayout, StreamLayout } from './frame-layout.js'
+import { type FrameLayout, limitsOf, type Sample, type StreamLayout } from './frame-layout.js'
 
 /** What a decoder yields for the first bytes of a stream. */
 export interface Step {
@@ -15,13 +16,9 @@ export interface Step {
 const DESCRIBED_BYTES = 24
 
 /** Pushes `count` bytes to a new decoder, the last one by itself. */
-export function decodeUpTo(
-  codec: FrameCodec,
-  bytes: Uint8Array<ArrayBuffer>,
-  count: number,
-  role: Role,
-): Step {
-  const decoder = codec.createDecoder({ role })
+export function decodeUpTo(codec: FrameCodec, sample: Sample, count: number): Step {
+  const { bytes } = sample
+  const decoder = codec.createDecoder({ ...limitsOf(sample), messages: true })
   const last = Math.max(0, count - 1)
   return { before: decoder.push(bytes.subarray(0, last)), now: decoder.push(bytes.subarray(last, count)) }
 }
@@ -54,7 +51,7 @@ export function describeMessage(message: Message): string {
 /** Which part of which frame a byte of the stream is. */
 export function placeOf(layout: StreamLayout, offset: number): string {
   const index = layout.frames.findIndex(frame => offset < frame.end)
-  if (index === -1) return 'behind what is read'
+  if (index === -1) return layout.isClosed ? 'discarded, behind a Close frame' : 'behind what is read'
   const frame = layout.frames[index]
   const inFrame = offset - frame.offset
   const name = `frame ${index + 1}`
@@ -64,19 +61,45 @@ export function placeOf(layout: StreamLayout, offset: number): string {
     ({ start, bits }) => start < (inFrame + 1) * 8 && start + bits > inFrame * 8,
   )
   const titles = kinds.map(({ kind }) => FIELD_TITLES[kind])
-  return `${titles.length > 1 ? `${titles[0]} to ${titles.at(-1)}` : titles[0]} of ${name}`
+  return `${titles.length > 1 ? `${titles[0]} to ${titles[titles.length - 1]}` : titles[0]} of ${name}`
+}
+
+/** What is wrong with a frame, and where; `bytes` are those of the stream. */
+export function describeFault(frame: FrameLayout, index: number, bytes: Uint8Array): Fault | undefined {
+  const { violation, wrong, offset, headerLength, fields } = frame
+  if (violation === undefined) return undefined
+  const decided = violation.offset
+  const isThere = touches(wrong, { start: (decided - offset) * 8, bits: 8 })
+  const at = isThere || wrong.length === 0 ? decided : offset + (wrong[0].start >> 3)
+  const titles = fields.filter(field => touches(wrong, field)).map(({ kind }) => FIELD_TITLES[kind])
+  const place =
+    titles.length > 0 ? titles.join(' and ') : `byte ${decided - offset - headerLength + 1} of the payload`
+  const { code, message, closeCode } = violation.error
+  const known = isThere ? '' : ` It is known with the byte at offset ${decided}, when the field is complete.`
+  return {
+    code,
+    text: ` at offset ${at} of the stream, 0x${hexOf(bytes[at] ?? 0)}, ${place} of frame ${index + 1}: ${message}.${known} The connection is closed with ${closeCode}.`,
+  }
+}
+
+/** What is wrong, in words. */
+export interface Fault {
+  readonly code: string
+  /** What follows the code. */
+  readonly text: string
 }
 
 /** What a frame is, in a line, when `position` bytes of the stream have been pushed. */
 export function describeFrame(frame: FrameLayout, position: number): string {
   const opcode = opcodeOf(frame)
   const name = OPCODE_NAMES[opcode] ?? (opcode < 0 ? 'only begun' : `reserved opcode 0x${hexOf(opcode, 1)}`)
-  const { payloadLength, key, fields, isComplete, violation, end } = frame
+  const { payloadLength, key, fields, isComplete, isCut, violation, end } = frame
   const facts = [name]
   if (fields[0].value === 0n) facts.push('fragment')
   if (payloadLength !== undefined) facts.push(countBytes(payloadLength))
   if (key !== undefined) facts.push('masked')
   if (violation !== undefined && position > violation.offset) facts.push('refused')
+  else if (position >= end && isCut) facts.push('the rest is left out')
   else if (!isComplete || position < end) facts.push('incomplete')
   return facts.join(' · ')
 }

@@ -5,7 +5,7 @@ import { type BytesForm, countBytes, parseBytes, toBase64, toHex } from '../../.
 /** As the ways to write it are compared: hexadecimal, or what is wrong. */
 function read(text: string, form?: BytesForm): string {
   const parsed = parseBytes(text, form)
-  return 'fault' in parsed ? parsed.fault : `${parsed.form} ${toHex(parsed.bytes)}`.trim()
+  return parsed.fault ?? `${parsed.form} ${toHex(parsed.bytes)}`.trim()
 }
 
 describe('bytes in hexadecimal', () => {
@@ -26,6 +26,27 @@ describe('bytes in hexadecimal', () => {
     expect(read('8', 'hex')).toMatch(/half a byte/)
     expect(read('81 0')).toMatch(/half a byte/)
     expect(read('81 g0', 'hex')).toBe('“g” is no hexadecimal digit')
+    expect(read('0x81, 0xg', 'hex')).toBe('“0xg” is no hexadecimal digit')
+    expect(read('81 0x')).toBe('“0x ” is no hexadecimal digit')
+  })
+
+  it.each([
+    ['0x8, 0x1', '08 01'],
+    ['\\x8\\x1', '08 01'],
+    ['0x0,0xff', '00 ff'],
+    ['0x8105', '81 05'],
+    ['0x810x05', '81 05'],
+  ])('a prefix begins a byte: %j', (text, hex) => {
+    expect(read(text)).toBe(`hex ${hex}`)
+  })
+
+  it('digits that stand alone are no byte', () => {
+    for (const text of ['8 1', '0x810', '810 5', '\\x810']) expect(read(text)).toMatch(/^half a byte/)
+  })
+
+  it('are clearly meant, where the rest is wrong', () => {
+    expect(read('81 85 xy')).toBe('“x” is no hexadecimal digit')
+    expect(read('0x81 zz')).toBe('“z” is no hexadecimal digit')
   })
 })
 
@@ -49,6 +70,48 @@ describe('bytes in base64', () => {
     expect(read('gQVIZ', 'base64')).toMatch(/left over/)
     expect(read('gQ!I', 'base64')).toBe('“!” is no base64')
     expect(read('hello, world')).toBe('“h” is neither hexadecimal nor base64')
+  })
+})
+
+describe('what stands before a fault is read', () => {
+  it.each([
+    ['81 85 3', undefined, '81 85'],
+    ['8185xx', 'hex', '81 85'],
+    ['gQVI!Zxs', 'base64', '81 05 48'],
+    ['gQVIZ', 'base64', '81 05 48'],
+    ['gQVIZ?', 'base64', '81 05 48'],
+    ['hello, world', undefined, ''],
+  ] as const)('%j', (text, form, hex) => {
+    const { bytes, fault } = parseBytes(text, form)
+    expect(fault).toBeTypeOf('string')
+    expect(toHex(bytes)).toBe(hex)
+  })
+})
+
+describe('no more is read than is wanted', () => {
+  it.each([
+    ['81 05 48 65', '81 05'],
+    ['81054865', '81 05'],
+    ['gQVIZWxsbw==', '81 05'],
+  ])('%j', (text, hex) => {
+    const { bytes, fault, isCut } = parseBytes(text, undefined, 2)
+    expect({ hex: toHex(bytes), fault, isCut }).toEqual({ hex, fault: undefined, isCut: true })
+  })
+
+  it.each(['81 05', '81 05\n', 'gQU=', 'gQU'])('%j is all', text => {
+    const { bytes, isCut } = parseBytes(text, undefined, 2)
+    expect({ hex: toHex(bytes), isCut }).toEqual({ hex: '81 05', isCut: false })
+  })
+
+  it.each([
+    ['hexadecimal', '8105 '.repeat(4_000_000)],
+    ['hexadecimal without spaces', '8105'.repeat(5_000_000)],
+    ['base64', 'gQVI'.repeat(5_000_000)],
+  ])('%s of 20 MB takes no longer than what is wanted of it', (_, text) => {
+    const began = performance.now()
+    expect(parseBytes(text, undefined, 65_550)).toMatchObject({ bytes: { length: 65_550 }, isCut: true })
+    // All of it takes seconds.
+    expect(performance.now() - began).toBeLessThan(500)
   })
 })
 

@@ -9,7 +9,7 @@ import { hex, VIOLATIONS } from '../../vectors/frames.js'
 const codec = await loadCodec()
 
 function layout(bytes: Uint8Array, role: Role = 'server') {
-  return layoutStream(codec, bytes as Uint8Array<ArrayBuffer>, role)
+  return layoutStream(codec, { bytes: bytes as Uint8Array<ArrayBuffer>, role })
 }
 
 /** The fields that have a value, in a line each. */

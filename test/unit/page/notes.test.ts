@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { examplesOf } from '../../../page/examples.js'
-import { citationOf, linkOf, noteOnField, noteOnPayload } from '../../../page/field-notes.js'
+import { citationOf, linkOf, noteOnField, noteOnPayload, speak } from '../../../page/field-notes.js'
 import { layoutStream } from '../../../page/frame-layout.js'
 import { headerIn, parseHead } from '../../../page/head-lines.js'
 import { noteOnLine } from '../../../page/header-notes.js'
@@ -8,8 +8,8 @@ import { loadCodec } from '../../../src/codec/index.js'
 import { head } from '../handshake/opening.js'
 
 const codec = await loadCodec()
-const frames = examplesOf(codec).flatMap(({ role, bytes }) =>
-  layoutStream(codec, bytes, role).frames.map(frame => ({ frame, role })),
+const frames = examplesOf(codec).flatMap(example =>
+  layoutStream(codec, example).frames.map(frame => ({ frame, role: example.role })),
 )
 
 describe('the notes on fields', () => {
@@ -38,6 +38,49 @@ describe('the notes on fields', () => {
     const close = frames.find(({ frame: { fields } }) => fields[4].value === 8n)?.frame
     expect(close && noteOnPayload(close, 1).text).toMatch(/Of the close code, 1000\./)
   })
+})
+
+describe('the notes on bytes of text', () => {
+  const meanings = (wire: number[], role: 'client' | 'server' = 'client') => {
+    const { frames: all } = layoutStream(codec, { role, bytes: Uint8Array.from(wire) })
+    const last = all[all.length - 1]
+    return Array.from(last.payload, (_, index) => noteOnPayload(last, index).text.replace(/^Byte .*?\. /, ''))
+  }
+
+  it('say how many bytes a character has', () => {
+    const bytes = [...new TextEncoder().encode('aé€😀')]
+    const further = 'A further byte of a character in UTF-8.'
+    const first = (count: number) => `The first of the ${count} bytes of a character in UTF-8.`
+    expect(meanings([0x81, bytes.length, ...bytes])).toEqual([
+      'A character of ASCII.',
+      first(2),
+      further,
+      first(3),
+      further,
+      further,
+      first(4),
+      further,
+      further,
+      further,
+    ])
+  })
+
+  it('know those that never occur (RFC 3629 1)', () => {
+    for (let byte = 0; byte < 256; byte++) {
+      const never = byte === 0xc0 || byte === 0xc1 || byte >= 0xf5
+      expect(/never occurs/.test(meanings([0x81, 1, byte])[0])).toBe(never)
+    }
+  })
+
+  it('go on in fragments of text, and not in those of bytes', () => {
+    expect(meanings([0x01, 1, 0x61, 0x89, 0, 0x80, 1, 0x62])).toEqual(['A character of ASCII.'])
+    expect(meanings([0x02, 1, 0x61, 0x80, 1, 0x62])).toEqual(['Its meaning is up to the application.'])
+  })
+})
+
+it('a note is said with where it is written', () => {
+  const [{ frame, role }] = frames
+  expect(speak(noteOnField(frame.fields[0], frame, role))).toMatch(/^FIN: 1\. .*\. RFC 6455, section 5\.4\.$/)
 })
 
 describe('the notes on lines of a head', () => {

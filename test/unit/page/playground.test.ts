@@ -1,9 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { ownAddress, parseAddress, parseSubprotocols } from '../../../page/address.js'
-import { backOffMs } from '../../../page/back-off.js'
-import { encodeEntry, entryOf, MessageLog, MOST_ENTRIES, MOST_KEPT_BYTES } from '../../../page/message-log.js'
+import { BackOff, STEADY_MS } from '../../../page/back-off.js'
+import { layoutStream } from '../../../page/frame-layout.js'
+import {
+  encodeEntry,
+  entryOf,
+  MessageLog,
+  MOST_ENTRIES,
+  MOST_KEPT_BYTES,
+  originOf,
+} from '../../../page/message-log.js'
 import { MOST_TIMES, RoundTrips } from '../../../page/round-trips.js'
 import { MOST_SHARED_BYTES, parseRoute, serializeRoute } from '../../../page/route.js'
+import { describeFrame } from '../../../page/stepping.js'
 import { loadCodec } from '../../../src/codec/index.js'
 
 const codec = await loadCodec()
@@ -32,16 +41,40 @@ describe('the address', () => {
   })
 
   it('subprotocols', () => {
-    expect(parseSubprotocols(' chat, superchat  x ')).toEqual(['chat', 'superchat', 'x'])
-    expect(parseSubprotocols('')).toEqual([])
+    expect(parseSubprotocols(' chat, superchat  v1.x!~ ')).toEqual({ names: ['chat', 'superchat', 'v1.x!~'] })
+    expect(parseSubprotocols('')).toEqual({ names: [] })
+  })
+
+  it.each([
+    ['chat a"b', /“a"b” is no subprotocol/],
+    ['grün', /“grün” is no subprotocol/],
+    ['chat, x, chat', /chat is there twice/],
+  ])('subprotocols that a browser refuses: %j', (text, fault) => {
+    expect(parseSubprotocols(text)).toEqual({ fault: expect.stringMatching(fault) as string })
   })
 })
 
-it('waits longer and longer before it connects again, and never too long', () => {
-  expect([0, 1, 2, 6, 1000].map(failures => backOffMs(failures, 1))).toEqual([
-    500, 1000, 2000, 30_000, 30_000,
-  ])
-  expect(backOffMs(3, 0)).toBe(2000)
+describe('the wait before it connects again', () => {
+  it('is longer and longer, and never too long', () => {
+    const backOff = new BackOff()
+    const waits = Array.from({ length: 1000 }, () => backOff.ended(0, 1))
+    expect([0, 1, 2, 6, 999].map(index => waits[index])).toEqual([500, 1000, 2000, 30_000, 30_000])
+    backOff.reset()
+    expect([backOff.ended(0, 0), backOff.ended(0, 0)]).toEqual([250, 500])
+  })
+
+  it('is not begun anew by a connection that is closed at once, but by one that lasts', () => {
+    const backOff = new BackOff()
+    const waits = [0, 1, 2].map(index => {
+      backOff.opened(index * 1000)
+      return backOff.ended(index * 1000 + STEADY_MS - 1, 1)
+    })
+    expect(waits).toEqual([500, 1000, 2000])
+    backOff.opened(5000)
+    expect(backOff.ended(5000 + STEADY_MS, 1)).toBe(500)
+    // An attempt that failed has not lasted since the one before.
+    expect(backOff.ended(100_000, 1)).toBe(1000)
+  })
 })
 
 describe('the messages', () => {
@@ -63,20 +96,38 @@ describe('the messages', () => {
 
   it('are encoded again, as a client or a server would', () => {
     const sent = encodeEntry(codec, entryOf('sent', 'hi', 0))
-    expect(sent?.role).toBe('server')
-    expect(codec.createDecoder({ role: 'server' }).push(sent?.bytes as Uint8Array)).toEqual([
-      { type: 'text', data: 'hi' },
-    ])
+    expect(sent).toMatchObject({ role: 'server', isCut: false })
+    expect(codec.createDecoder({ role: 'server' }).push(sent.bytes)).toEqual([{ type: 'text', data: 'hi' }])
     const received = encodeEntry(codec, entryOf('received', Uint8Array.of(1), 0))
-    expect(received).toEqual({ role: 'client', bytes: Uint8Array.of(0x82, 1, 1) })
+    expect(received).toMatchObject({ role: 'client', bytes: Uint8Array.of(0x82, 1, 1) })
   })
 
-  it('are encoded as far as they were kept', () => {
-    const encoded = encodeEntry(codec, entryOf('received', new Uint8Array(70_000).fill(7), 0))
-    expect(encoded?.bytes.length).toBe(10 + MOST_KEPT_BYTES)
-    expect([...(encoded?.bytes.subarray(0, 11) ?? [])]).toEqual([0x82, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70, 7])
-    const size = 65 * 2 ** 20
-    expect(encodeEntry(codec, { ...entryOf('sent', '', 0), size })).toBeUndefined()
+  it.each([
+    ['received', 70_000],
+    ['sent', MOST_KEPT_BYTES + 1],
+    ['received', 3 * 2 ** 20],
+    ['sent', 500 * 2 ** 20],
+  ] as const)(
+    'are encoded as far as they were kept, and read without fault: %s, %i bytes',
+    (direction, size) => {
+      const entry = { ...entryOf(direction, new Uint8Array(70_000).fill(7), 0), size }
+      const sample = encodeEntry(codec, entry)
+      expect(sample.bytes.length).toBe((direction === 'sent' ? 14 : 10) + MOST_KEPT_BYTES)
+      const { frames, violation } = layoutStream(codec, sample)
+      expect(violation).toBeUndefined()
+      expect(frames).toHaveLength(1)
+      expect(frames[0]).toMatchObject({ payloadLength: BigInt(size), isComplete: false, isCut: true })
+      expect(frames[0].unmasked.every(byte => byte === 7)).toBe(true)
+      expect(describeFrame(frames[0], sample.bytes.length)).toMatch(/the rest is left out$/)
+      expect(originOf(entry)).toContain(`The first 65,536 of the ${size.toLocaleString('en-US')} bytes`)
+    },
+  )
+
+  it('are whole up to what is kept', () => {
+    const entry = entryOf('received', 'x'.repeat(MOST_KEPT_BYTES), 0)
+    const sample = encodeEntry(codec, entry)
+    expect(layoutStream(codec, sample).frames[0]).toMatchObject({ isComplete: true, isCut: false })
+    expect(originOf(entry)).toMatch(/^A message of the playground/)
   })
 })
 
@@ -102,6 +153,17 @@ describe('round trips', () => {
     expect(trips).toMatchObject({ lost: 1, summary: undefined })
   })
 
+  it('of another server are others', () => {
+    const trips = new RoundTrips()
+    trips.receive(trips.begin(0) as string, 5)
+    trips.begin(0)
+    trips.begin(20_000)
+    expect(trips).toMatchObject({ times: [5], lost: 1, sent: 3 })
+    trips.clear()
+    expect(trips).toMatchObject({ times: [], lost: 0, sent: 0, summary: undefined })
+    expect(trips.isWaiting(20_001)).toBe(false)
+  })
+
   it('are kept up to a number', () => {
     const trips = new RoundTrips()
     for (let i = 0; i < MOST_TIMES + 5; i++) trips.receive(trips.begin(0) as string, i)
@@ -116,16 +178,21 @@ describe('links', () => {
   })
 
   it('bring frames', () => {
-    const shared = { role: 'client' as const, bytes: Uint8Array.of(0x81, 0) }
+    const shared = { role: 'client' as const, bytes: Uint8Array.of(0x81, 0), isLimited: true }
     const link = serializeRoute({ view: 'inspector', shared })
     expect(link).toBe('#inspector?role=client&hex=8100')
     expect(parseRoute(link)).toEqual({ view: 'inspector', shared })
-    expect(parseRoute('#inspector?hex=8100')).toMatchObject({ shared: { role: 'server' } })
+    expect(parseRoute('#inspector?hex=8100')).toMatchObject({ shared: { role: 'server', isLimited: true } })
+    const wide = serializeRoute({ view: 'inspector', shared: { ...shared, isLimited: false } })
+    expect(wide).toBe('#inspector?role=client&limit=no&hex=8100')
+    expect(parseRoute(wide)).toEqual({ view: 'inspector', shared: { ...shared, isLimited: false } })
   })
 
   it('leave out what is too long, and what can not be read', () => {
     const bytes = new Uint8Array(MOST_SHARED_BYTES + 1)
     expect(serializeRoute({ view: 'inspector', shared: { role: 'server', bytes } })).toBe('#inspector')
+    const beginning = { role: 'server' as const, bytes: Uint8Array.of(0x81), isCut: true }
+    expect(serializeRoute({ view: 'inspector', shared: beginning })).toBe('#inspector')
     expect(parseRoute('#inspector?hex=8')).toEqual({ view: 'inspector' })
     expect(parseRoute('#inspector?hex=%3Cscript%3E')).toEqual({ view: 'inspector' })
   })
