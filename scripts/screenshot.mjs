@@ -1,5 +1,5 @@
-// Makes docs/inspector.png, which the README shows, of the page as it is: `npm run build && npm run screenshot`.
-// Takes a Chromium in PATH.
+// Makes docs/inspector.png, which the README shows, of the page as it is: `npm run build && npm run screenshot`. An
+// argument is another file to write to. Takes a Chromium in PATH.
 import { spawn } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
@@ -12,7 +12,7 @@ const MOST_BYTES = 200_000
 const WIDTH = 1000
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const target = join(root, 'docs', 'inspector.png')
+const target = process.argv[2] ?? join(root, 'docs', 'inspector.png')
 
 const executablePath = (process.env.PATH ?? '')
   .split(delimiter)

@@ -32,6 +32,7 @@ const PACKED = [
   'dist/page/index.html',
   'dist/page/page.css',
   'dist/page/page.js',
+  'dist/page/theme.js',
 ]
 
 const APP = `import { defineApp } from 'shardws'
@@ -180,10 +181,10 @@ test('shardws/codec.wasm is where import.meta.resolve says, and is the one that 
   expect(output).toBe('text 262144\n')
 })
 
-test('the codec of the README runs', async () => {
-  const readme = await readFile(join(root, 'README.md'), 'utf8')
-  const source = /```js\n(import \{ loadCodec[\s\S]*?)```/.exec(readme)?.[1] ?? ''
-  expect(await run(process.execPath, '--input-type=module', '-e', source)).toBe('text hi\n')
+test('the first example of docs/codec.md runs', async () => {
+  const document = await readFile(join(root, 'docs', 'codec.md'), 'utf8')
+  const source = /```js\n(import \{ loadCodec[\s\S]*?)```/.exec(document)?.[1] ?? ''
+  expect(await run(process.execPath, '--input-type=module', '-e', source)).toBe('hi\n')
 })
 
 describe('the command', () => {

@@ -1,7 +1,24 @@
 // What all views have in common: how they look, how one gets from one to the other, who can use them.
+import { execFile } from 'node:child_process'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { chromiumPath, counterparts } from '../counterparts.js'
 import { needs } from '../needs.js'
+import { lowContrast, overflowing, overlapping, unnamed } from '../support/page-checks.js'
+import { assertShows, connect, focused, messagesOf, ServedPage, textOf } from '../support/served-page.js'
+import { until } from '../support/until.js'
+
+const PHONE = { hasTouch: true, isMobile: true }
+/** Pictures of the views as they are now. */
+const SCREENSHOTS = 'build/screenshots'
+
+/** The width and height of a PNG, in pixels. */
+async function sizeOf(path: string): Promise<{ width: number; height: number }> {
+  const picture = await readFile(path)
+  return { width: picture.readUInt32BE(16), height: picture.readUInt32BE(20) }
+}
 
 describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () => {
   const served = ServedPage.use()
@@ -23,7 +40,7 @@ describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () =>
     expect(await isActive('Playground')).toBe(true)
     await page.keyboard.press('Tab')
     await page.keyboard.press('Tab')
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('address')
+    expect(await focused(page)).toBe('address')
     await page.goBack()
     expect(await page.getByRole('tabpanel', { name: 'Handshake' }).isVisible()).toBe(true)
     expect(await page.getByRole('tabpanel').count()).toBe(1)
@@ -37,16 +54,19 @@ describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () =>
   })
 
   const looks = (['light', 'dark'] as const).flatMap(colorScheme =>
-    [1280, 768, 360].map(width => ({ colorScheme, width })),
+    [1280, 768, 360, 320].map(width => ({ colorScheme, width })),
   )
   test.each(looks)('are readable, $colorScheme, $width pixels wide', async ({ colorScheme, width }) => {
-    const phone = width === 360 ? PHONE : {}
+    const phone = width < 400 ? PHONE : {}
     const page = await served.open('', { ...phone, viewport: { width, height: 800 }, colorScheme })
-    const check = async (view: string) => {
+    const look = async (view: string, isPictured = false) => {
       expect.soft(await overflowing(page), view).toEqual([])
       expect.soft(await overlapping(page), view).toEqual([])
       expect.soft(await lowContrast(page), view).toEqual([])
       expect.soft(await unnamed(page), view).toEqual([])
+      // To be looked at.
+      const path = join(SCREENSHOTS, `${view}-${colorScheme}-${width}.png`)
+      if (isPictured) await page.screenshot({ path, fullPage: true })
     }
     await connect(page)
     await page.getByRole('button', { name: 'Send PING' }).click()
@@ -57,26 +77,35 @@ describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () =>
     await page.getByLabel('Code', { exact: true }).fill('1')
     await page.getByRole('button', { name: 'Close', exact: true }).click()
     await until('the echo', async () => (await messagesOf(page)).length === 4)
-    await check('playground')
+    await look('playground', true)
     await page.getByRole('tab', { name: 'Frame inspector' }).click()
-    for (const name of [
-      'Text in two fragments, a ping between them',
-      'Binary, 64-bit length, only begun',
-      'Wrong: not UTF-8',
-    ]) {
+    await page.getByLabel('Example').selectOption('Text in two fragments, a ping between them')
+    await page.locator('.cell').first().click()
+    await look('inspector', true)
+    for (const name of ['Binary, 64-bit length, only begun', 'Wrong: not UTF-8']) {
       await page.getByLabel('Example').selectOption(name)
       await page.getByRole('slider').fill('7')
       await page.locator('.cell').first().click()
-      await check(name)
-      await page.getByRole('slider').fill('100')
-      await check(name)
+      await look(name)
     }
-    await page.getByLabel('Bytes of frames').fill('not bytes')
-    await check('what can not be read')
+    await page.getByRole('slider').fill('100')
+    await look('fault', true)
+    await page.getByLabel('Bytes of frames').fill('81 85 37 fa 21 3d 7f !')
+    await look('what can not be read')
     await page.getByRole('tab', { name: 'Handshake' }).click()
     await assertShows(page, '#accept-verdict', /^✓/)
     await page.getByRole('option', { name: /^Sec-WebSocket-Key/ }).click()
-    await check('handshake')
+    await look('handshake', true)
+  })
+
+  test('are in the README, as they are', async () => {
+    const path = join(SCREENSHOTS, 'inspector.png')
+    await mkdir(SCREENSHOTS, { recursive: true })
+    await promisify(execFile)(process.execPath, ['scripts/screenshot.mjs', path], { timeout: 50_000 })
+    const [made, shown] = await Promise.all([sizeOf(path), sizeOf('docs/inspector.png')])
+    expect(made.width).toBe(shown.width)
+    // Fonts of another system may break lines elsewhere.
+    expect(Math.abs(made.height - shown.height)).toBeLessThan(0.05 * shown.height)
   })
 
   test('have a theme of their own, if the user wants', async () => {
@@ -85,12 +114,23 @@ describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () =>
     const light = await paper()
     const button = page.getByRole('button', { name: 'Dark theme' })
     expect(await button.getAttribute('aria-pressed')).toBe('false')
+    // Until it is used, the system decides.
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await expect.poll(paper).not.toBe(light)
+    expect(await button.getAttribute('aria-pressed')).toBe('true')
+    await page.emulateMedia({ colorScheme: 'light' })
+    await expect.poll(paper).toBe(light)
     await button.click()
     expect(await button.getAttribute('aria-pressed')).toBe('true')
     const dark = await paper()
     expect(dark).not.toBe(light)
+    // It is there before anything is painted, not only when the page's script has run.
+    await page.route('**/page.js', route => route.abort())
+    served.expected = /ERR_FAILED/
     await page.reload()
     expect(await paper()).toBe(dark)
+    await page.unroute('**/page.js')
+    await page.reload()
     await button.click()
     expect(await paper()).toBe(light)
     await page.emulateMedia({ colorScheme: 'dark' })
@@ -117,7 +157,7 @@ describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () =>
   })
 
   test('work by touch', async () => {
-    const page = await served.open('/#inspector', PHONE)
+    const page = await served.open('/#inspector', { ...PHONE, viewport: { width: 360, height: 740 } })
     await page.locator('.cell[data-kind=mask]').tap()
     expect(await textOf(page, '#field-note')).toMatch(/^MASK\s+1/)
   })

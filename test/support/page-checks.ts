@@ -109,6 +109,7 @@ export function overlapping(page: Page): Promise<string[]> {
       if (
         text === '' ||
         !element.checkVisibility() ||
+        getComputedStyle(element).clipPath !== 'none' ||
         element.closest('.unseen, .note, option, noscript') !== null
       )
         continue

@@ -41,7 +41,6 @@ export class WatchedBrowser {
     page.on('websocket', socket => watch(socket.url()))
     await prepare(page)
     await page.goto(url)
-    await page.waitForSelector('[role=tabpanel]:not([hidden])')
     return page
   }
 

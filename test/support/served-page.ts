@@ -36,15 +36,17 @@ export class ServedPage {
    * @param allowed origins of WebSockets elsewhere that it may open
    * @param prepare what is done before the page loads
    */
-  open(
+  async open(
     path = '',
     options?: BrowserContextOptions,
     allowed?: readonly string[],
     prepare?: (page: Page) => Promise<unknown>,
   ): Promise<Page> {
     if (this.#browser === undefined) throw new Error('the browser has not been started')
-    const url = /^https?:/.test(path) ? path : this.url + path
-    return this.#browser.open(url, options, allowed, prepare)
+    const isElsewhere = /^https?:/.test(path)
+    const page = await this.#browser.open(isElsewhere ? path : this.url + path, options, allowed, prepare)
+    if (!isElsewhere) await page.waitForSelector('[role=tabpanel]:not([hidden])')
+    return page
   }
 
   /** One more server, which ends with the test. */

@@ -15,13 +15,13 @@ const TYPES: Readonly<Record<string, string>> = {
 const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; base-uri 'none'"
 
-/** Files of folders over HTTP on loopback, with a strict Content-Security-Policy. */
+/** Files of folders over HTTP on loopback, with a Content-Security-Policy that is strict unless it is given. */
 export class StaticServer {
   readonly #server: Server
   readonly url: string
 
   /** @param roots folders by the first part of the path; `''` is that of all other paths */
-  static async start(roots: Readonly<Record<string, string>>): Promise<StaticServer> {
+  static async start(roots: Readonly<Record<string, string>>, policy = POLICY): Promise<StaticServer> {
     const server = createServer((request, response) => {
       const { pathname } = new URL(request.url ?? '/', 'http://localhost')
       const [, first, ...rest] = normalize(pathname).split('/')
@@ -31,7 +31,7 @@ export class StaticServer {
       readFile(file).then(
         body => {
           const type = TYPES[extname(file)] ?? 'application/octet-stream'
-          response.writeHead(200, { 'Content-Type': type, 'Content-Security-Policy': POLICY })
+          response.writeHead(200, { 'Content-Type': type, 'Content-Security-Policy': policy })
           response.end(body)
         },
         () => response.writeHead(404).end(),
