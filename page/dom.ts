@@ -55,8 +55,8 @@ export function onClick(id: string, act: () => void): void {
  * Whether a button can be used now. Not by `disabled`: that would take the focus from it, and who uses the keyboard would
  * begin again at the top of the page.
  */
-export function disable(id: string, isDisabled: boolean): void {
-  byId(id, HTMLButtonElement).setAttribute('aria-disabled', String(isDisabled))
+export function disable(id: string, isOff: boolean): void {
+  byId(id, HTMLButtonElement).setAttribute('aria-disabled', String(isOff))
 }
 
 export function isDisabled(button: HTMLElement): boolean {

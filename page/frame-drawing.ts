@@ -38,14 +38,14 @@ export interface Drawing {
   readonly parts: readonly Part[]
 }
 
-/** Draws a frame, the one of this number from 0 on, as RFC 6455 5.2 does. */
-export function drawFrame(frame: FrameLayout, index: number, context: DrawingContext): Drawing {
+/** Draws a frame as RFC 6455 5.2 does. @param order of the frame in the stream, from 0 */
+export function drawFrame(frame: FrameLayout, order: number, context: DrawingContext): Drawing {
   const { width, focus } = context
   const element = create('div', {
     class: 'drawing',
     role: 'listbox',
-    'aria-label': `Fields of frame ${index + 1}`,
-    'data-list': String(index),
+    'aria-label': `Fields of frame ${order + 1}`,
+    'data-list': String(order),
   })
   element.style.setProperty('--width', String(width))
   drawRuler(element, width)

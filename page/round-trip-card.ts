@@ -62,9 +62,6 @@ export class RoundTripCard {
   draw(): void {
     const { summary, lost, sent } = this.#trips
     drawRoundTrips(byId('plot', SVGSVGElement), this.#trips)
-    const tell = (id: string, text: string | undefined): void => {
-      byId(id, HTMLElement).textContent = text ?? '–'
-    }
     tell('trip-last', summary && formatMs(summary.last))
     tell('trip-median', summary && formatMs(summary.median))
     tell('trip-range', summary && `${formatMs(summary.least)} to ${formatMs(summary.most)}`)
@@ -87,4 +84,8 @@ export class RoundTripCard {
     if (text !== undefined) this.#send(text)
     this.draw()
   }
+}
+
+function tell(id: string, text: string | undefined): void {
+  byId(id, HTMLElement).textContent = text ?? '–'
 }

@@ -311,8 +311,8 @@ describe('the frame inspector', needs(chromiumPath(), counterparts.chromium.reas
     await page.getByLabel('Address').fill(big.url)
     await connect(page)
     const size = 2 * 2 ** 20
-    await page.getByLabel('Message', { exact: true }).evaluate((field: HTMLTextAreaElement, length) => {
-      field.value = 'x'.repeat(length)
+    await page.getByLabel('Message', { exact: true }).evaluate((input: HTMLTextAreaElement, length) => {
+      input.value = 'x'.repeat(length)
     }, size)
     await page.getByRole('button', { name: 'Send', exact: true }).click()
     await until('the echo', async () => (await messagesOf(page)).length === 2)
@@ -380,12 +380,12 @@ describe('the frame inspector', needs(chromiumPath(), counterparts.chromium.reas
   test('takes of 10 MB that are pasted what it can show, at once', async () => {
     const page = await served.open('/#inspector')
     await page.getByRole('radio', { name: 'a client' }).check()
-    const took = await page.getByLabel('Bytes of frames').evaluate((field: HTMLTextAreaElement) => {
+    const took = await page.getByLabel('Bytes of frames').evaluate((input: HTMLTextAreaElement) => {
       const clipboardData = new DataTransfer()
       clipboardData.setData('text/plain', '89 00 '.repeat(1_700_000))
-      field.value = ''
+      input.value = ''
       const began = performance.now()
-      field.dispatchEvent(new ClipboardEvent('paste', { clipboardData, cancelable: true, bubbles: true }))
+      input.dispatchEvent(new ClipboardEvent('paste', { clipboardData, cancelable: true, bubbles: true }))
       // Laid out, too.
       document.body.getBoundingClientRect()
       return performance.now() - began
