@@ -42,8 +42,9 @@ export class Choices {
     })
     root.addEventListener('pointerover', event => {
       const choice = choiceOf(event.target)
-      if (choice === undefined) events.left()
-      else events.pointed(choice)
+      if (choice !== undefined) events.pointed(choice)
+      // Between two of them the note stays, rather than to flicker.
+      else if ((event.target as Element).closest('[role=listbox]') === null) events.left()
     })
     root.addEventListener('pointerleave', () => events.left())
     root.addEventListener('keydown', event => this.#press(event))

@@ -40,7 +40,10 @@ export interface Sample {
 const WIDEST = { maxPayload: 536_870_888, maxFragments: 2 ** 32 - 1 }
 
 /** How a decoder reads a sample. */
-export function limitsOf({ role, isLimited = true }: Sample): DecoderOptions {
+export function limitsOf({
+  role,
+  isLimited = true,
+}: Sample): Pick<DecoderOptions, 'role' | 'maxPayload' | 'maxFragments'> {
   return isLimited ? { role } : { role, ...WIDEST }
 }
 
