@@ -47,6 +47,7 @@ export class ScriptedPeer {
   /** Not sent yet: whole frames, but for the first, of which `#at` bytes are sent. */
   readonly #frames: Buffer[] = []
   #at = 0
+  #sent = 0
   #count = 0
   #bytes = 0
   #history = Buffer.alloc(0)
@@ -65,13 +66,15 @@ export class ScriptedPeer {
     this.#scriptEnd()
   }
 
-  /** All of the script is sent. */
-  get isDone(): boolean {
-    return this.#frames.length === 0
+  /** How much of the script it has said. */
+  get said(): number {
+    const next = this.script.findIndex(({ bytes }) => bytes > this.#sent)
+    return next < 0 ? this.script.length : next
   }
 
   /** Sends some of what is left, in reads of any size. */
   speak(transport: MemoryTransport): void {
+    if (this.#hasEnded) return
     const most = this.#random.pick([1, 200, 5000, 70_000, 2 ** 20])
     const bytes = this.#takeBytes(most)
     if (bytes.length > 0) {
@@ -80,7 +83,7 @@ export class ScriptedPeer {
         this.#random.integer(least, least + this.#random.pick([20, 3000, 70_000]))
       transport.feed(bytes, size(1), size(1), size(bytes.length >> 3))
     }
-    if (this.isDone && this.ending !== 'nothing') this.end(transport)
+    if (this.#frames.length === 0 && this.ending !== 'nothing') this.end(transport)
   }
 
   /** The server has sent a Close frame: answers it at the end of the present frame, unless it has sent one. */
@@ -112,6 +115,7 @@ export class ScriptedPeer {
       const bytes = first.subarray(this.#at, this.#at + left)
       taken.push(bytes)
       left -= bytes.length
+      this.#sent += bytes.length
       this.#at += bytes.length
       if (this.#at < first.length) break
       this.#at = 0
@@ -132,14 +136,15 @@ export class ScriptedPeer {
         this.#message(random.pick([TEXT, BINARY]), '', false)
       return
     }
-    const length =
-      kind < 0.22
-        ? random.integer(200_000, 2 ** 20)
-        : kind < 0.35
-          ? random.integer(20_000, 100_000)
-          : random.integer(0, 2000)
+    const isDeflating = this.#deflate !== 'none'
+    // Of those that may have to wait for their turn to be inflated there are enough.
+    const isLarge = random.next() < (isDeflating ? 0.2 : 0.05)
+    const length = isLarge
+      ? random.integer(100_000, 600_000)
+      : random.integer(0, random.pick([100, 2000, 100_000]))
     const text = `${number} ${String.fromCharCode(97 + (number % 26)).repeat(length)}`
-    this.#message(random.pick([TEXT, BINARY]), text, this.#deflate !== 'none' && random.next() < 0.6)
+    const isCompressed = isDeflating && random.next() < (isLarge ? 0.9 : 0.5)
+    this.#message(random.pick([TEXT, BINARY]), text, isCompressed)
   }
 
   #control(opcode: number): void {
@@ -180,22 +185,18 @@ export class ScriptedPeer {
   #scriptEnd(): void {
     const random = this.#random
     const mask = random.bytes(4)
-    switch (this.ending) {
-      case 'close':
-      case 'close and rubbish':
-        this.#close = frame(CLOSE, Buffer.of(1000 >> 8, 1000 & 255), { mask })
-        this.#frames.push(this.#close)
-        if (this.ending === 'close and rubbish') this.#frames.push(random.bytes(random.integer(1, 300)))
-        return
-      case 'violation':
-        this.#broken = frame(TEXT, 'not to be heard', { rsv: 2, mask })
-        this.#frames.push(this.#broken, random.bytes(100))
-        return
-      case 'half a frame': {
-        const whole = frame(TEXT, 'not to be heard', { mask })
-        this.#broken = whole.subarray(0, random.integer(1, whole.length))
-        this.#frames.push(this.#broken)
-      }
+    const { ending } = this
+    if (ending === 'close' || ending === 'close and rubbish') {
+      this.#close = frame(CLOSE, Buffer.of(1000 >> 8, 1000 & 255), { mask })
+      this.#frames.push(this.#close)
+      if (ending === 'close and rubbish') this.#frames.push(random.bytes(random.integer(1, 300)))
+    } else if (ending === 'violation') {
+      this.#broken = frame(TEXT, 'not to be heard', { rsv: 2, mask })
+      this.#frames.push(this.#broken, random.bytes(100))
+    } else if (ending === 'half a frame') {
+      const whole = frame(TEXT, 'not to be heard', { mask })
+      this.#broken = whole.subarray(0, random.integer(1, whole.length))
+      this.#frames.push(this.#broken)
     }
   }
 
