@@ -102,10 +102,12 @@ test('requests in a row, hundreds in a segment, whose responses nobody reads', a
 })
 
 test('requests in a row, hundreds in a segment, whose responses are read', async () => {
+  const before = (await stage.server.stats()).total.socketsTotal
+  const attackers = 20
   const requests = Buffer.from(GET.repeat(200))
   await stage.bystanders.during(bound, async () => {
     const end = performance.now() + 1500
-    await many(20, async () => {
+    await many(attackers, async () => {
       const client = await WireClient.connect(stage.server.port, true)
       client.socket.removeAllListeners('data').resume()
       await pour(client, () => requests, end)
@@ -113,6 +115,7 @@ test('requests in a row, hundreds in a segment, whose responses are read', async
       client.reset()
     })
   })
+  expect((await stage.server.stats()).total.socketsTotal).toBe(before + attackers + 1)
 })
 
 test('answers that nobody takes: cut after idleTimeoutMs', async () => {
