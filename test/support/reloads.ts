@@ -61,7 +61,7 @@ export function connectMany(to: Server, count: number): Promise<WebSocket[]> {
   return Promise.all(Array.from({ length: count }, () => connect(to)))
 }
 
-export async function ask(client: WebSocket, text: string): Promise<string> {
+async function ask(client: WebSocket, text: string): Promise<string> {
   client.send(text)
   const [data] = (await soon('the answer', once(client, 'message'))) as [Buffer]
   return data.toString()
