@@ -1,12 +1,11 @@
 // Little on the wire, much in memory.
 import { constants, deflateRawSync } from 'node:zlib'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { many, pour } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
 import { compressed, deflateMessage } from '../../support/compressed-frames.js'
 import { BINARY, frame, TEXT } from '../../support/frames.js'
 import { memoryBound } from '../../support/memory-bound.js'
-import { ServerProcess } from '../../support/server-process.js'
+import { setStage } from '../../support/stage.js'
 import { openingRequest, WireClient } from '../../support/wire-client.js'
 
 const MIB = 2 ** 20
@@ -16,21 +15,10 @@ const OFFER = [
 ]
 const ATTACKERS = 60
 
-let server: ServerProcess
-let bystanders: Bystanders
-
-beforeAll(async () => {
-  server = await ServerProcess.start(OPTIONS)
-  bystanders = await Bystanders.of(server)
-})
-
-afterAll(async () => {
-  await bystanders.close()
-  await server.finish()
-})
+const stage = setStage(OPTIONS)
 
 async function open(): Promise<WireClient> {
-  const client = await WireClient.connect(server.port)
+  const client = await WireClient.connect(stage.server.port)
   client.send(openingRequest('/', OFFER))
   const { headers } = await client.handshake()
   expect(headers['sec-websocket-extensions']).toContain('permessage-deflate')
@@ -63,9 +51,9 @@ function inFragments(payload: Buffer, size: number): Buffer {
 }
 
 test.each(bombs)('bombs %s: 1009, or 1007', async (_, bytes) => {
-  const before = (await server.app()).codes
+  const before = (await stage.server.app()).codes
   const code = bytes === bombs.at(-1)?.[1] ? 1007 : 1009
-  await bystanders.during(memoryBound(OPTIONS, ATTACKERS, 'message', 'message', 'held'), async () => {
+  await stage.bystanders.during(memoryBound(OPTIONS, ATTACKERS, 'message', 'message', 'held'), async () => {
     const clients = await many(ATTACKERS, open)
     for (const client of clients) client.send(bytes)
     for (const client of clients) {
@@ -73,15 +61,15 @@ test.each(bombs)('bombs %s: 1009, or 1007', async (_, bytes) => {
       client.end()
     }
   })
-  expect((await server.app()).codes[code]).toBe((before[code] ?? 0) + ATTACKERS)
+  expect((await stage.server.app()).codes[code]).toBe((before[code] ?? 0) + ATTACKERS)
 })
 
 test('a flood of messages that are inflated to just maxPayload', async () => {
   const message = compressed(deflateMessage(Buffer.alloc(MIB, 'x')))
   const batch = Buffer.concat(Array.from({ length: 50 }, () => message))
   const bound = memoryBound(OPTIONS, ATTACKERS, 'message', 'output', 'held')
-  const { messagesIn } = (await server.stats()).total
-  await bystanders.during(bound, async () => {
+  const { messagesIn } = (await stage.server.stats()).total
+  await stage.bystanders.during(bound, async () => {
     const end = performance.now() + 2000
     await many(ATTACKERS, async () => {
       const client = await open()
@@ -90,5 +78,5 @@ test('a flood of messages that are inflated to just maxPayload', async () => {
       client.reset()
     })
   })
-  expect((await server.stats()).total.messagesIn).toBeGreaterThan(messagesIn + ATTACKERS)
+  expect((await stage.server.stats()).total.messagesIn).toBeGreaterThan(messagesIn + ATTACKERS)
 })

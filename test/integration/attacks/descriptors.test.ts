@@ -1,12 +1,11 @@
 // More connections than the process may have descriptors: it serves those it has, does not spin, and recovers.
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { HandoffWay } from '../../../src/primary/handoff.js'
 import { many } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
 import { handoffWays } from '../../support/handoff-ways.js'
 import { memoryBound } from '../../support/memory-bound.js'
-import { ServerProcess } from '../../support/server-process.js'
+import { type Stage, setStage } from '../../support/stage.js'
 import { until } from '../../support/until.js'
 import { openingRequest, WireClient } from '../../support/wire-client.js'
 
@@ -15,26 +14,12 @@ const ATTACKERS = 400
 /** Of a second without a descriptor, bystanders included; a loop that spins takes all of it. */
 const MOST_CPU_MS = 600
 
-const stages = new Map<HandoffWay, { server: ServerProcess; bystanders: Bystanders }>()
-
-beforeAll(async () => {
-  for (const { way, options } of handoffWays) {
-    if (options.skip === true) continue
-    const server = await ServerProcess.start(OPTIONS, way)
-    stages.set(way, { server, bystanders: await Bystanders.of(server) })
-  }
-})
-
-afterAll(async () => {
-  for (const { server, bystanders } of stages.values()) {
-    await bystanders.close()
-    await server.finish()
-  }
-})
+const stages = new Map<HandoffWay, Stage>()
+for (const { way, options } of handoffWays) if (options.skip !== true) stages.set(way, setStage(OPTIONS, way))
 
 describe.each(handoffWays)('by $way', ({ way, options }) => {
   test('hundreds of connections where there are descriptors for some dozens', options, async () => {
-    const { server, bystanders } = stages.get(way) as { server: ServerProcess; bystanders: Bystanders }
+    const { server, bystanders } = stages.get(way) as Stage
     const { accepted, acceptErrors, refused } = await server.stats()
     const turnedAway = refused.handoff + acceptErrors
     await bystanders.during(memoryBound({}, ATTACKERS), async () => {

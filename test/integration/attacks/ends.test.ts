@@ -1,103 +1,87 @@
 // Peers that end by halves, or not at all.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { many, openMany, pour } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
 import { CLOSE, closeFrame, text } from '../../support/frames.js'
 import { memoryBound } from '../../support/memory-bound.js'
-import { ServerProcess } from '../../support/server-process.js'
+import { setStage } from '../../support/stage.js'
 import { WireClient } from '../../support/wire-client.js'
 
 const OPTIONS = { closeTimeoutMs: 500, idlePingMs: 400, idleTimeoutMs: 1200 }
 const ATTACKERS = 300
 
-let server: ServerProcess
-let bystanders: Bystanders
-
-beforeAll(async () => {
-  server = await ServerProcess.start(OPTIONS)
-  bystanders = await Bystanders.of(server)
-})
-
-afterAll(async () => {
-  await bystanders.close()
-  await server.finish()
-})
-
-async function closes(code: number): Promise<number> {
-  return (await server.app()).codes[code] ?? 0
-}
+const stage = setStage(OPTIONS)
 
 test('Close frames without a FIN after them: cut after closeTimeoutMs', async () => {
-  const before = await closes(4000)
-  await bystanders.during(memoryBound(OPTIONS, ATTACKERS), async () => {
+  const before = await stage.closes(4000)
+  await stage.bystanders.during(memoryBound(OPTIONS, ATTACKERS), async () => {
     const clients = await many(ATTACKERS, async () => {
-      const client = await WireClient.open(server.port)
+      const client = await WireClient.open(stage.server.port)
       client.send(closeFrame(4000))
       expect((await client.closing()).code).toBe(4000)
       return client
     })
-    await server.empty(bystanders.count)
+    await stage.server.empty(stage.bystanders.count)
     for (const client of clients) client.reset()
   })
-  expect(await closes(4000)).toBe(before + ATTACKERS)
+  expect(await stage.closes(4000)).toBe(before + ATTACKERS)
 })
 
 test('Close frames, and then whatever the network brings: cut after closeTimeoutMs', async () => {
   const attackers = 40
-  const before = await closes(4001)
+  const before = await stage.closes(4001)
   const rubbish = Buffer.alloc(100_000, 'x')
-  await bystanders.during(memoryBound(OPTIONS, attackers), async () => {
+  await stage.bystanders.during(memoryBound(OPTIONS, attackers), async () => {
     await many(attackers, async () => {
-      const client = await WireClient.open(server.port)
+      const client = await WireClient.open(stage.server.port)
       client.send(closeFrame(4001))
       await pour(client, () => rubbish)
     })
   })
-  expect(await closes(4001)).toBe(before + attackers)
+  expect(await stage.closes(4001)).toBe(before + attackers)
 })
 
 test("the server's Close frame is never answered: cut after closeTimeoutMs", async () => {
-  const before = await closes(1006)
-  await bystanders.during(memoryBound(OPTIONS, ATTACKERS), async () => {
+  const before = await stage.closes(1006)
+  await stage.bystanders.during(memoryBound(OPTIONS, ATTACKERS), async () => {
     const clients = await many(ATTACKERS, async () => {
-      const client = await WireClient.open(server.port)
+      const client = await WireClient.open(stage.server.port)
       client.sendText('!close 4002')
       expect((await client.frame()).opcode).toBe(CLOSE)
       return client
     })
-    await server.empty(bystanders.count)
+    await stage.server.empty(stage.bystanders.count)
     for (const client of clients) client.reset()
   })
-  expect(await closes(1006)).toBe(before + ATTACKERS + 1)
+  expect(await stage.closes(1006)).toBe(before + ATTACKERS + 1)
 })
 
 test('FIN, and answers that nobody reads: cut after closeTimeoutMs', async () => {
   const attackers = 100
-  const before = await closes(1006)
+  const before = await stage.closes(1006)
   const message = text('x'.repeat(1_000_000))
-  await bystanders.during(memoryBound(OPTIONS, attackers, 'message', 'output', 'held'), async () => {
+  await stage.bystanders.during(memoryBound(OPTIONS, attackers, 'message', 'output', 'held'), async () => {
     const clients = await many(attackers, async () => {
-      const client = await WireClient.open(server.port)
+      const client = await WireClient.open(stage.server.port)
       client.socket.pause()
       client.send(Buffer.concat([message, message, message, message, message]))
       client.end()
       return client
     })
-    await server.empty(bystanders.count)
+    await stage.server.empty(stage.bystanders.count)
     for (const client of clients) client.reset()
   })
-  expect(await closes(1006)).toBe(before + attackers + 1)
+  expect(await stage.closes(1006)).toBe(before + attackers + 1)
 })
 
 test('peers that have gone without a word: dropped after idleTimeoutMs', async () => {
-  const before = await closes(1006)
-  await bystanders.during(memoryBound(OPTIONS, ATTACKERS), async () => {
+  const before = await stage.closes(1006)
+  await stage.bystanders.during(memoryBound(OPTIONS, ATTACKERS), async () => {
     // They read, and answer no Ping.
-    const clients = await openMany(server.port, ATTACKERS)
+    const clients = await openMany(stage.server.port, ATTACKERS)
     for (const client of clients) {
       await client.ended()
       client.end()
     }
   })
-  expect(await closes(1006)).toBe(before + ATTACKERS + 1)
+  expect(await stage.closes(1006)).toBe(before + ATTACKERS + 1)
 })

@@ -1,54 +1,37 @@
 // Frames that promise much, or never come to an end.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { many, openMany, pour } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
 import { BINARY, frame, TEXT } from '../../support/frames.js'
 import { memoryBound } from '../../support/memory-bound.js'
-import { ServerProcess } from '../../support/server-process.js'
+import { setStage } from '../../support/stage.js'
 import { until } from '../../support/until.js'
 import { WireClient } from '../../support/wire-client.js'
 
 const OPTIONS = { maxPayload: 65_536, maxFragments: 100_000, closeTimeoutMs: 1000 }
 const CONTINUATION = 0
 
-let server: ServerProcess
-let bystanders: Bystanders
-
-beforeAll(async () => {
-  server = await ServerProcess.start(OPTIONS)
-  bystanders = await Bystanders.of(server)
-})
-
-afterAll(async () => {
-  await bystanders.close()
-  await server.finish()
-})
-
-/** How many connections ended with `code`, by what the application was told. */
-async function closes(code: number): Promise<number> {
-  return (await server.app()).codes[code] ?? 0
-}
+const stage = setStage(OPTIONS)
 
 test.each([
   ['0 bytes: 1008 at maxFragments', '', 1008],
   ['1 byte: 1009 at maxPayload', 'x', 1009],
 ])('endless fragments of %s', async (_, payload, code) => {
   const attackers = 40
-  const before = await closes(code)
+  const before = await stage.closes(code)
   const first = frame(BINARY, payload, { fin: false })
   const batch = Buffer.concat(
     Array.from({ length: 5000 }, () => frame(CONTINUATION, payload, { fin: false })),
   )
-  await bystanders.during(memoryBound(OPTIONS, attackers, 'message'), async () => {
+  await stage.bystanders.during(memoryBound(OPTIONS, attackers, 'message'), async () => {
     await many(attackers, async () => {
-      const client = await WireClient.open(server.port)
+      const client = await WireClient.open(stage.server.port)
       client.send(first)
       await pour(client, () => (client.ending === undefined ? batch : undefined))
       await client.ended()
       client.end()
     })
   })
-  expect(await closes(code)).toBe(before + attackers)
+  expect(await stage.closes(code)).toBe(before + attackers)
 })
 
 const giants: [name: string, announced: bigint, code: number][] = [
@@ -59,31 +42,34 @@ const giants: [name: string, announced: bigint, code: number][] = [
 
 test.each(giants)('hundreds of frames that announce %s bytes: %i', async (_, announced, code) => {
   const attackers = 300
-  const before = await closes(code)
+  const before = await stage.closes(code)
   const bytes = Buffer.concat([frame(BINARY, '', { announced, lengthBits: 64 }), Buffer.alloc(100_000)])
-  await bystanders.during(memoryBound(OPTIONS, attackers), async () => {
-    const clients = await openMany(server.port, attackers)
+  await stage.bystanders.during(memoryBound(OPTIONS, attackers), async () => {
+    const clients = await openMany(stage.server.port, attackers)
     for (const client of clients) client.send(bytes)
     for (const client of clients) {
       expect((await client.closing()).code).toBe(code)
       client.end()
     }
   })
-  expect(await closes(code)).toBe(before + attackers)
+  expect(await stage.closes(code)).toBe(before + attackers)
 })
 
 test('hundreds of frames that announce maxPayload and bring nothing', async () => {
   const attackers = 300
-  const before = await closes(1006)
-  await bystanders.during(memoryBound(OPTIONS, attackers, 'message'), async () => {
-    const clients = await openMany(server.port, attackers)
+  const before = await stage.closes(1006)
+  await stage.bystanders.during(memoryBound(OPTIONS, attackers, 'message'), async () => {
+    const clients = await openMany(stage.server.port, attackers)
     const bytes = frame(TEXT, 'x', { announced: OPTIONS.maxPayload })
     for (const client of clients) client.send(bytes)
-    await until('all is read', async () => (await server.stats()).total.bytesIn > attackers * bytes.length)
+    await until(
+      'all is read',
+      async () => (await stage.server.stats()).total.bytesIn > attackers * bytes.length,
+    )
     for (const client of clients) client.reset()
   })
   // The guest who came afterwards as well.
-  expect(await closes(1006)).toBe(before + attackers + 1)
+  expect(await stage.closes(1006)).toBe(before + attackers + 1)
 })
 
 test('frames that hundreds of clients dribble, a byte at a time', async () => {
@@ -93,8 +79,8 @@ test('frames that hundreds of clients dribble, a byte at a time', async () => {
     frame(TEXT, text.slice(0, 100), { fin: false }),
     frame(CONTINUATION, text.slice(100)),
   ])
-  await bystanders.during(memoryBound(OPTIONS, attackers, 'message'), async () => {
-    const clients = await openMany(server.port, attackers)
+  await stage.bystanders.during(memoryBound(OPTIONS, attackers, 'message'), async () => {
+    const clients = await openMany(stage.server.port, attackers)
     for (const byte of bytes) {
       await Promise.all(
         clients.map(client => new Promise(resolve => client.socket.write(Buffer.of(byte), resolve))),

@@ -1,29 +1,17 @@
 // Garbage: whatever comes, the server lives, lets go of it, and others notice nothing.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { many } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
 import { CLOSE, frame, PING, PONG, TEXT } from '../../support/frames.js'
 import { memoryBound } from '../../support/memory-bound.js'
 import { mutate } from '../../support/mutations.js'
 import { Random } from '../../support/random.js'
-import { ServerProcess } from '../../support/server-process.js'
+import { setStage } from '../../support/stage.js'
 import { openingRequest, WireClient } from '../../support/wire-client.js'
 
 const OPTIONS = { closeTimeoutMs: 500, handshakeTimeoutMs: 500 }
 const CLIENTS = 600
 
-let server: ServerProcess
-let bystanders: Bystanders
-
-beforeAll(async () => {
-  server = await ServerProcess.start(OPTIONS)
-  bystanders = await Bystanders.of(server)
-})
-
-afterAll(async () => {
-  await bystanders.close()
-  await server.finish()
-})
+const stage = setStage(OPTIONS)
 
 /** Frames that are right, most of them. */
 function validStream(random: Random): Buffer {
@@ -49,9 +37,9 @@ const streams: Record<string, () => Buffer> = {
 }
 
 test.each(Object.entries(streams))(`%s (seed ${random.seed})`, async (_, make) => {
-  await bystanders.during(memoryBound(OPTIONS, CLIENTS, 'message', 'held'), async () => {
+  await stage.bystanders.during(memoryBound(OPTIONS, CLIENTS, 'message', 'held'), async () => {
     await many(CLIENTS, async () => {
-      const client = await WireClient.connect(server.port)
+      const client = await WireClient.connect(stage.server.port)
       const bytes = make()
       for (let at = 0; at < bytes.length; ) {
         const end = at + random.integer(1, 1 + (random.next() < 0.5 ? 100 : bytes.length))
@@ -65,6 +53,6 @@ test.each(Object.entries(streams))(`%s (seed ${random.seed})`, async (_, make) =
       }
     })
   })
-  const { twice, opens, closes } = await server.app()
-  expect({ twice, closes }).toEqual({ twice: 0, closes: opens - bystanders.count })
+  const { twice, opens, closes } = await stage.server.app()
+  expect({ twice, closes }).toEqual({ twice: 0, closes: opens - stage.bystanders.count })
 })

@@ -1,10 +1,9 @@
 // Opening requests that take their time, or their room.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { connectMany, many, pour } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
 import { memoryBound } from '../../support/memory-bound.js'
 import { scrape } from '../../support/metrics.js'
-import { ServerProcess, type ServerProcessOptions } from '../../support/server-process.js'
+import { type Stage, setStage } from '../../support/stage.js'
 import { openingRequest, WireClient } from '../../support/wire-client.js'
 
 const OPTIONS = { handshakeTimeoutMs: 1000, closeTimeoutMs: 500, metricsPath: '/metrics' }
@@ -12,30 +11,8 @@ const OPTIONS = { handshakeTimeoutMs: 1000, closeTimeoutMs: 500, metricsPath: '/
 const PATIENT = { ...OPTIONS, handshakeTimeoutMs: 60_000 }
 const ATTACKERS = 400
 
-let hasty: Stage
-let patient: Stage
-
-/** A server, and those who watch. */
-interface Stage {
-  server: ServerProcess
-  bystanders: Bystanders
-}
-
-beforeAll(async () => {
-  const open = async (options: ServerProcessOptions): Promise<Stage> => {
-    const server = await ServerProcess.start(options)
-    return { server, bystanders: await Bystanders.of(server) }
-  }
-  hasty = await open(OPTIONS)
-  patient = await open(PATIENT)
-})
-
-afterAll(async () => {
-  for (const { server, bystanders } of [hasty, patient]) {
-    await bystanders.close()
-    await server.finish()
-  }
-})
+const hasty = setStage(OPTIONS)
+const patient = setStage(PATIENT)
 
 /** Opening requests refused so far. */
 async function refusals({ server }: Stage, reason: string): Promise<number> {

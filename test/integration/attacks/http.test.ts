@@ -1,32 +1,27 @@
 // Plain HTTP beside the WebSockets, by clients that take their time, or everything they can get.
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { many, openMany, pour } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { connectMany, many, openMany, pour } from '../../support/attackers.js'
 import { HTTP_PER_CONNECTION, memoryBound } from '../../support/memory-bound.js'
 import { ServerProcess } from '../../support/server-process.js'
+import { setStage } from '../../support/stage.js'
 import { until } from '../../support/until.js'
 import { WireClient } from '../../support/wire-client.js'
 
 const OPTIONS = { handshakeTimeoutMs: 2000, closeTimeoutMs: 500, maxConnections: 500 }
 const ATTACKERS = 300
+/** For a request with its body; by default it is 30 s. */
+const BODY_MS = 3000
+/** What its end may be late by: time-outs are looked for every second or less, and the attackers are hundreds. */
+const LATE_MS = 4000
 const GET = 'GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n'
 
-let server: ServerProcess
-let bystanders: Bystanders
-
-beforeAll(async () => {
-  server = await ServerProcess.start({ ...OPTIONS, app: 'http-app.mjs' })
-  bystanders = await Bystanders.of(server)
-})
-
-afterAll(async () => {
-  await bystanders.close()
-  await server.finish()
-})
+const stage = setStage({ ...OPTIONS, app: 'http-app.mjs' })
+const bodies = setStage({ ...OPTIONS, app: 'http-app.mjs', httpRequestTimeoutMs: BODY_MS })
 
 /** A client that has got a response, and keeps its connection. */
 async function served(): Promise<WireClient> {
-  const client = await WireClient.connect(server.port)
+  const client = await WireClient.connect(stage.server.port)
   client.send(GET)
   expect((await client.response()).status).toBe(200)
   return client
@@ -34,25 +29,33 @@ async function served(): Promise<WireClient> {
 
 const bound = memoryBound(OPTIONS, ATTACKERS) + ATTACKERS * HTTP_PER_CONNECTION
 
-test('hundreds of requests whose body comes a byte at a time', async () => {
+test('hundreds of requests whose body comes a byte at a time: 408 after httpRequestTimeoutMs', async () => {
+  const { bystanders, server } = bodies
+  const before = (await server.stats()).total.httpRequestsRefused
   await bystanders.during(bound, async () => {
-    const clients = await many(ATTACKERS, async () => {
-      const client = await WireClient.connect(server.port)
-      client.send('POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n')
-      return client
-    })
-    for (let i = 0; i < 20; i++) {
-      await Promise.all(clients.map(({ socket }) => new Promise(resolve => socket.write('x', resolve))))
-      await new Promise(resolve => setTimeout(resolve, 50))
+    const clients = await connectMany(server.port, ATTACKERS)
+    const start = performance.now()
+    const head = 'POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n'
+    for (const client of clients) client.send(head)
+    // Who goes on sending after it may lose the 408 to a reset.
+    while (performance.now() < start + BODY_MS - 500) {
+      await pause(50)
+      for (const client of clients) client.send('x')
     }
-    // They have 30 s, and no more than maxConnections places.
     expect((await server.stats()).total.sockets).toBe(ATTACKERS + bystanders.count)
-    for (const client of clients) client.reset()
+    for (const client of clients) {
+      expect((await client.response()).status).toBe(408)
+      await client.ended()
+      expect(performance.now() - start).toBeGreaterThan(BODY_MS - 50)
+      client.end()
+    }
+    expect(performance.now() - start).toBeLessThan(BODY_MS + LATE_MS)
   })
+  expect((await server.stats()).total.httpRequestsRefused).toBe(before + ATTACKERS)
 })
 
 test('second requests, whose head comes a byte at a time: ended after handshakeTimeoutMs', async () => {
-  await bystanders.during(bound, async () => {
+  await stage.bystanders.during(bound, async () => {
     const clients = await many(ATTACKERS, served)
     const start = performance.now()
     const head = 'GET / HTTP/1.1\r\nX: '.padEnd(1000, 'x')
@@ -72,7 +75,7 @@ test('second requests, whose head comes a byte at a time: ended after handshakeT
 
 test('connections that are kept alive for nothing: ended after some seconds', async () => {
   const start = performance.now()
-  await bystanders.during(bound, async () => {
+  await stage.bystanders.during(bound, async () => {
     const clients = await many(ATTACKERS, served)
     for (const client of clients) {
       await client.ended()
@@ -83,33 +86,36 @@ test('connections that are kept alive for nothing: ended after some seconds', as
 })
 
 test('requests in a row, hundreds in a segment, whose responses nobody reads', async () => {
-  const before = (await server.stats()).total.socketsTotal
+  const before = (await stage.server.stats()).total.socketsTotal
   const attackers = 20
   const requests = Buffer.from(GET.repeat(200))
-  await bystanders.during(bound, async () => {
+  await stage.bystanders.during(bound, async () => {
     const end = performance.now() + 1500
     await many(attackers, async () => {
-      const client = await WireClient.connect(server.port)
+      const client = await WireClient.connect(stage.server.port)
       client.socket.pause()
       await pour(client, () => requests, end)
       client.reset()
     })
   })
-  expect((await server.stats()).total.socketsTotal).toBe(before + attackers + 1)
+  expect((await stage.server.stats()).total.socketsTotal).toBe(before + attackers + 1)
 })
 
 test('requests in a row, hundreds in a segment, whose responses are read', async () => {
+  const before = (await stage.server.stats()).total.socketsTotal
+  const attackers = 20
   const requests = Buffer.from(GET.repeat(200))
-  await bystanders.during(bound, async () => {
+  await stage.bystanders.during(bound, async () => {
     const end = performance.now() + 1500
-    await many(20, async () => {
-      const client = await WireClient.connect(server.port, true)
+    await many(attackers, async () => {
+      const client = await WireClient.connect(stage.server.port, true)
       client.socket.removeAllListeners('data').resume()
       await pour(client, () => requests, end)
       await until('an answer', () => client.socket.bytesRead > 0)
       client.reset()
     })
   })
+  expect((await stage.server.stats()).total.socketsTotal).toBe(before + attackers + 1)
 })
 
 test('answers that nobody takes: cut after idleTimeoutMs', async () => {
@@ -124,17 +130,17 @@ test('answers that nobody takes: cut after idleTimeoutMs', async () => {
 })
 
 test('more connections than maxConnections: closed at once, the others are served', async () => {
-  const before = (await server.stats()).refused.maxConnections
-  await bystanders.during(memoryBound(OPTIONS, OPTIONS.maxConnections), async () => {
-    const room = OPTIONS.maxConnections - bystanders.count
-    const clients = await openMany(server.port, room)
+  const before = (await stage.server.stats()).refused.maxConnections
+  await stage.bystanders.during(memoryBound(OPTIONS, OPTIONS.maxConnections), async () => {
+    const room = OPTIONS.maxConnections - stage.bystanders.count
+    const clients = await openMany(stage.server.port, room)
     await many(300, async () => {
-      const client = await WireClient.connect(server.port)
+      const client = await WireClient.connect(stage.server.port)
       await client.ended()
       client.reset()
     })
     expect(await clients[0]?.ask('still here')).toBe('still here')
     for (const client of clients) client.reset()
   })
-  expect((await server.stats()).refused.maxConnections).toBe(before + 300)
+  expect((await stage.server.stats()).refused.maxConnections).toBe(before + 300)
 })

@@ -1,16 +1,15 @@
 // 100,000 random mutations of valid streams, over sockets: the server answers each as the reference decoder says.
 import { connect } from 'node:net'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { frameError } from '../../../src/errors.js'
 import { ReferenceDecoder } from '../../reference/decoder.js'
 import { many } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
 import { BINARY, CLOSE, frame, PING, PONG, TEXT } from '../../support/frames.js'
 import { memoryBound } from '../../support/memory-bound.js'
 import { flip, mutate } from '../../support/mutations.js'
 import { parseServerFrames } from '../../support/peer-frames.js'
 import { Random } from '../../support/random.js'
-import { ServerProcess } from '../../support/server-process.js'
+import { setStage } from '../../support/stage.js'
 import { openingRequest } from '../../support/wire-client.js'
 
 const STREAMS = 100_000
@@ -20,18 +19,7 @@ const LIMITS = { maxPayload: 65_536, maxFragments: 1000 }
 /** They all come from one address, as fast as they can. */
 const OPTIONS = { ...LIMITS, closeTimeoutMs: 5000, maxHandshakeRatePerIp: 0 }
 
-let server: ServerProcess
-let bystanders: Bystanders
-
-beforeAll(async () => {
-  server = await ServerProcess.start(OPTIONS)
-  bystanders = await Bystanders.of(server)
-})
-
-afterAll(async () => {
-  await bystanders.close()
-  await server.finish()
-})
+const stage = setStage(OPTIONS)
 
 const random = new Random()
 
@@ -107,7 +95,7 @@ function answersTo({ frames, violation }: ReferenceDecoder): string[] {
 function exchange(bytes: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
-    const socket = connect({ port: server.port, host: '127.0.0.1', noDelay: true })
+    const socket = connect({ port: stage.server.port, host: '127.0.0.1', noDelay: true })
     socket.on('error', reject)
     socket.on('data', chunk => chunks.push(chunk))
     socket.on('end', () => {
@@ -135,7 +123,7 @@ test(`${STREAMS} mutated streams (seed ${random.seed})`, async () => {
   let left = STREAMS
   const wrong: string[] = []
   const closes = { violations: 0, others: 0 }
-  await bystanders.during(memoryBound(OPTIONS, CONNECTIONS_AT_ONCE, 'message', 'held'), async () => {
+  await stage.bystanders.during(memoryBound(OPTIONS, CONNECTIONS_AT_ONCE, 'message', 'held'), async () => {
     await many(CONNECTIONS_AT_ONCE, async () => {
       while (left > 0) {
         const { streams, bytes, answers } = nextExchange(Math.min(20, left))

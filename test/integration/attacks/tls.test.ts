@@ -1,13 +1,12 @@
 // TLS handshakes that are none, stand still, or are begun anew.
 import { once } from 'node:events'
 import { connect } from 'node:tls'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { many } from '../../support/attackers.js'
-import { Bystanders } from '../../support/bystanders.js'
 import { Authority } from '../../support/certificates.js'
 import { clientHello } from '../../support/client-hello.js'
 import { memoryBound } from '../../support/memory-bound.js'
-import { ServerProcess } from '../../support/server-process.js'
+import { setStage } from '../../support/stage.js'
 import { soon } from '../../support/until.js'
 import { openingRequest, WireClient } from '../../support/wire-client.js'
 
@@ -16,40 +15,27 @@ const ATTACKERS = 300
 
 let authority: Authority
 let hello: Buffer
-let server: ServerProcess
-let bystanders: Bystanders
-let plain: ServerProcess
-let plainBystanders: Bystanders
-
-beforeAll(async () => {
+const stage = setStage(async () => {
   authority = await Authority.create()
-  const { key, cert } = authority.server('localhost', 'localhost')
   hello = await clientHello()
-  server = await ServerProcess.start({ ...OPTIONS, tls: { key, cert } })
-  bystanders = await Bystanders.of(server, authority.root.cert)
-  plain = await ServerProcess.start(OPTIONS)
-  plainBystanders = await Bystanders.of(plain)
+  const { key, cert } = authority.server('localhost', 'localhost')
+  return { options: { ...OPTIONS, tls: { key, cert } }, ca: authority.root.cert }
 })
+const plain = setStage(OPTIONS)
 
-afterAll(async () => {
-  await bystanders.close()
-  await plainBystanders.close()
-  await server.finish()
-  await plain.finish()
-  await authority.remove()
-})
+afterAll(() => authority.remove())
 
 const bound = memoryBound({ ...OPTIONS, tls: { key: '', cert: '' } }, ATTACKERS)
 
 async function failed(): Promise<number> {
-  return (await server.stats()).total.tlsHandshakesFailed
+  return (await stage.server.stats()).total.tlsHandshakesFailed
 }
 
 test('hundreds of TLS clients at the plain port: refused at once', async () => {
-  const { handshakesRefused } = (await plain.stats()).total
-  await plainBystanders.during(memoryBound(OPTIONS, ATTACKERS), async () => {
+  const { handshakesRefused } = (await plain.server.stats()).total
+  await plain.bystanders.during(memoryBound(OPTIONS, ATTACKERS), async () => {
     await many(ATTACKERS, async () => {
-      const client = connect({ port: plain.port, host: '127.0.0.1', ca: authority.root.cert })
+      const client = connect({ port: plain.server.port, host: '127.0.0.1', ca: authority.root.cert })
       const [error] = (await soon(
         'it fails',
         once(client, 'error').catch(reason => [reason]),
@@ -58,14 +44,14 @@ test('hundreds of TLS clients at the plain port: refused at once', async () => {
       client.destroy()
     })
   })
-  expect((await plain.stats()).total.handshakesRefused).toBe(handshakesRefused + ATTACKERS)
+  expect((await plain.server.stats()).total.handshakesRefused).toBe(handshakesRefused + ATTACKERS)
 })
 
 test('hundreds of plain clients at the TLS port: cut at once', async () => {
   const before = await failed()
-  await bystanders.during(bound, async () => {
+  await stage.bystanders.during(bound, async () => {
     await many(ATTACKERS, async () => {
-      const client = await WireClient.connect(server.port)
+      const client = await WireClient.connect(stage.server.port)
       client.send(openingRequest())
       await client.ended()
       client.reset()
@@ -76,10 +62,10 @@ test('hundreds of plain clients at the TLS port: cut at once', async () => {
 
 test('hundreds of handshakes that stop in the middle: cut after handshakeTimeoutMs', async () => {
   const before = await failed()
-  await bystanders.during(bound, async () => {
+  await stage.bystanders.during(bound, async () => {
     const lengths = [1, 5, 100, hello.length - 1, hello.length]
     const clients = await many(ATTACKERS, async index => {
-      const client = await WireClient.connect(server.port)
+      const client = await WireClient.connect(stage.server.port)
       client.send(hello.subarray(0, lengths[index % lengths.length]))
       return client
     })
@@ -92,10 +78,10 @@ test('hundreds of handshakes that stop in the middle: cut after handshakeTimeout
 })
 
 test('resets in the middle of hundreds of handshakes', async () => {
-  const { socketsTotal } = (await server.stats()).total
-  await bystanders.during(bound, async () => {
+  const { socketsTotal } = (await stage.server.stats()).total
+  await stage.bystanders.during(bound, async () => {
     await many(ATTACKERS, async index => {
-      const client = await WireClient.connect(server.port)
+      const client = await WireClient.connect(stage.server.port)
       await new Promise(resolve =>
         client.socket.write(hello.subarray(0, (index * 7) % hello.length), resolve),
       )
@@ -103,17 +89,17 @@ test('resets in the middle of hundreds of handshakes', async () => {
     })
   })
   // Some may have gone before they were handed over; the last is the guest.
-  const { total, refused } = await server.stats()
+  const { total, refused } = await stage.server.stats()
   expect(total.socketsTotal + refused.handoff).toBe(socketsTotal + ATTACKERS + 1)
 })
 
 test('attempts to renegotiate (TLS 1.2): cut', async () => {
   const attackers = 20
-  const before = (await server.app()).codes[1006] ?? 0
-  await bystanders.during(bound, async () => {
+  const before = (await stage.server.app()).codes[1006] ?? 0
+  await stage.bystanders.during(bound, async () => {
     await many(attackers, async () => {
       const client = connect({
-        port: server.port,
+        port: stage.server.port,
         host: '127.0.0.1',
         ca: authority.root.cert,
         maxVersion: 'TLSv1.2',
@@ -127,5 +113,5 @@ test('attempts to renegotiate (TLS 1.2): cut', async () => {
       await soon('it is cut', closed)
     })
   })
-  expect((await server.app()).codes[1006]).toBe(before + attackers + 1)
+  expect((await stage.server.app()).codes[1006]).toBe(before + attackers + 1)
 })
