@@ -188,12 +188,13 @@ describe.each(handoffWays)('handing over by $way', ({ way, options: where }) => 
 describe('calls', () => {
   test('during a reload begin after it, and share', async () => {
     const running = await start()
-    app.write('b')
+    app.write('b', 'wait')
     const first = running.reload()
     // Its shards load what is there now; later than that comes the next.
     await until('they have loaded it', () => app.journal().includes('start b'))
     app.write('c')
     const [second, third] = [running.reload(), running.reload()]
+    app.go()
     await first
     await Promise.all([second, third])
     expect(running.stats().reloads).toBe(2)

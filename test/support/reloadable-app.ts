@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** How the next shards start. */
-export type Mode = 'ok' | 'no-syntax' | 'throw' | 'fail' | 'fail in shard 1' | 'hang'
+export type Mode = 'ok' | 'wait' | 'no-syntax' | 'throw' | 'fail' | 'fail in shard 1' | 'hang'
 
 const SOURCE = `
 import { appendFileSync, existsSync } from 'node:fs'
@@ -23,6 +23,10 @@ export default {
       throw new Error('the new code does not start')
     }
     tell('start ' + version)
+    // Until there is a file of that name.
+    while (mode === 'wait' && !existsSync(new URL('go', import.meta.url))) {
+      await new Promise(resolve => setTimeout(resolve, 5))
+    }
   },
   stop() {
     tell('stop ' + version)
@@ -72,7 +76,7 @@ export class ReloadableApp {
     return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
   }
 
-  /** Has a shard that blocks go on. */
+  /** Has shards that block, or wait with their start, go on. */
   go(): void {
     writeFileSync(join(this.directory, 'go'), '')
   }
