@@ -342,3 +342,25 @@ describe('the window of the client', () => {
     expect(messages.map(brief)).toEqual(sent.map(brief))
   })
 })
+
+describe('a message that is put off', () => {
+  it('is not overtaken by those behind it, where what waited for the peer is taken meanwhile', async () => {
+    const { shard, connection, transport, messages } = open()
+    transport.capacity = 0
+    connection.send('waits')
+    await turnEnd()
+    shard.environment.compression?.inflateTurns.spend(2 ** 20)
+    const long = 'x'.repeat(100_000)
+    transport.feed(compressed(deflateMessage(long)))
+    transport.feed(text('behind it'))
+    expect(transport.isPaused).toBe(true)
+    transport.take()
+    // The peer is in no hurry any more, but the shard is.
+    expect([transport.isPaused, messages]).toEqual([true, []])
+    await turnEnd()
+    await turnEnd()
+    expect(transport.isPaused).toBe(false)
+    transport.pump()
+    expect(messages.map(brief)).toEqual([brief(long), 'behind it'])
+  })
+})
