@@ -59,8 +59,8 @@ export default defineConfig({
           exclude: [...LOAD, ...PACKAGE],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // They wait more than they work, also where there are more processors.
-          maxWorkers: 2,
+          // They wait more than they work, however many processors there are.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -71,7 +71,7 @@ export default defineConfig({
           include: PACKAGE,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

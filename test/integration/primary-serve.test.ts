@@ -240,7 +240,9 @@ describe('threads that fail before they run anything', () => {
     app('mode', mode)
     first.send('exit')
     const code = mode === 'throw' ? 'ERR_SHARD_CRASHED' : 'ERR_SHARD_START_TIMEOUT'
-    await vi.waitFor(() => expect(output.stdout.split(code).length).toBeGreaterThan(2), WAIT)
+    // One that hangs takes seconds until it is given up.
+    const times = mode === 'throw' ? 2 : 1
+    await vi.waitFor(() => expect(output.stdout.split(code).length).toBeGreaterThan(times), WAIT)
     app('mode', 'ok')
     const answer = await vi.waitFor(
       async () => {
