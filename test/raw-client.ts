@@ -37,6 +37,11 @@ export class RawClient {
     return this.#socket.destroyed
   }
 
+  /** Reads no more. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
   send(text: string): void {
     this.#socket.write(text, 'latin1')
   }

@@ -12,6 +12,7 @@ import type { Arrears } from './arrears.js'
 import type { Compression } from './compression.js'
 import type { Connection } from './connection.js'
 import type { Deadlines } from './deadlines.js'
+import type { HttpInput } from './http-input.js'
 import type { MemoryBudget } from './memory-budget.js'
 import type { Opening } from './opening.js'
 import type { Turn } from './turn.js'
@@ -60,8 +61,8 @@ export interface HttpVisit {
   readonly admission: number
   /** Who has the other end of it, TCP's or whom the PROXY header names. */
   readonly peer: Endpoint
-  /** Its first request asks for another protocol than WebSocket, which a server may ignore (RFC 9110 7.8). */
-  readonly asksForOther: boolean
+  /** What is read of it. */
+  readonly input: Pick<HttpInput, 'withhold' | 'release' | 'isWithheld' | 'expectBody'>
   /**
    * Gives the connection back when a later request is not for HTTP: all answers to those before it are written.
    *

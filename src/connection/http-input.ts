@@ -3,9 +3,11 @@ import type { Arrears, Debtor } from './arrears.js'
 import { takeRead } from './http-stream.js'
 import type { MemoryBudget } from './memory-budget.js'
 
-/** What HTTP gets at a time, in bytes: some hundred of the shortest requests, which take it some milliseconds. */
-const PIECE = 4096
-/** Milliseconds in which it gets one after the other: of a body, which costs little, all that is there. */
+/** What HTTP gets at a time, in bytes: some dozens of the shortest requests, which take it a millisecond or two. */
+const PIECE = 2048
+/** The same where there can be no request among it. */
+const BODY_PIECE = 64 * 1024
+/** Milliseconds in which it gets one after the other. */
 const SLICE_MS = 1
 /** What is read ahead of it, in bytes, and one read more. */
 const MOST_AHEAD = 64 * 1024
@@ -16,7 +18,7 @@ const NOTHING: Buffer = Buffer.alloc(0)
  * Has HTTP read from a stream piece by piece. Node's parser answers everything that it is given before anybody else of
  * the shard gets a word in, and takes the bytes from the socket itself, as many as there are: seconds of requests. So
  * what arrives waits here, and comes to it through the stream in the shard's `Arrears`. While the parser has paused
- * the stream, since its responses are not taken, it gets nothing at all.
+ * the stream, since its responses are not taken, or requests enough wait for their answers, it gets nothing at all.
  */
 export class HttpInput implements Debtor {
   readonly #stream: Duplex
@@ -24,13 +26,18 @@ export class HttpInput implements Debtor {
   readonly #memory: MemoryBudget
   /** What has come and is not the stream's yet. */
   #ahead = NOTHING
-  /** FIN, behind what is ahead. */
+  /** FIN has come, behind what is ahead. */
   #isEnded = false
+  /** The stream has got it. */
+  #hasFinished = false
+  /** Bytes that belong to the body of a request, whatever they are. */
+  #bodyLeft = 0
+  #isWithheld = false
   /** The stream has asked for more than it has got. It may have before we were there to hear it. */
   #isWanted = true
   #inArrears = false
   #isOver = false
-  readonly #onClose = (): void => this.#keep(NOTHING)
+  readonly #onClose = (): void => void this.#keep(NOTHING)
 
   /** What the stream holds already waits as well. */
   constructor(stream: Duplex, arrears: Arrears, memory: MemoryBudget) {
@@ -71,29 +78,59 @@ export class HttpInput implements Debtor {
     return rest
   }
 
+  /** Enough requests wait for their answers: nothing comes before `release`. */
+  withhold(): void {
+    this.#isWithheld = true
+  }
+
+  release(): void {
+    this.#isWithheld = false
+    this.#workOffLater()
+  }
+
+  get isWithheld(): boolean {
+    return this.#isWithheld
+  }
+
+  /** A request has come, with a body of `length` bytes behind its head. To be called when it comes. */
+  expectBody(length: number): void {
+    // The beginning of it may be in the piece that the head ends in.
+    this.#bodyLeft = length - PIECE - this.#stream.readableLength
+  }
+
   /** @internal */
   workOff(): void {
     this.#inArrears = false
     const stream = this.#stream
     // Paused, it says when it goes on.
-    if (this.#isOver || stream.destroyed || stream.isPaused()) return
+    if (this.#isOver || this.#isWithheld || stream.destroyed || stream.isPaused()) return
+    if (this.#ahead.length === 0) return this.#finish()
     const { push } = prototypeOf(stream)
     const end = performance.now() + SLICE_MS
     this.#isWanted = false
     do {
-      const piece = this.#ahead.subarray(0, PIECE)
+      const piece = this.#ahead.subarray(0, Math.max(PIECE, Math.min(this.#bodyLeft, BODY_PIECE)))
       this.#keep(this.#ahead.subarray(piece.length))
+      this.#bodyLeft -= piece.length
       push.call(stream, piece)
       if (this.#isOver || stream.destroyed) return
       // What it does not take at once it keeps, and asks for more when that is taken.
     } while (
       this.#ahead.length > 0 &&
+      !this.#isWithheld &&
       stream.readableLength === 0 &&
       !stream.isPaused() &&
       performance.now() < end
     )
-    if (!this.#isEnded || this.#ahead.length > 0) return
-    push.call(stream, null)
+    // With a turn between, as from a socket: it ends whatever is not answered by then.
+    if (this.#ahead.length === 0) this.#workOffLater()
+  }
+
+  #finish(): void {
+    if (!this.#isEnded || this.#hasFinished) return
+    this.#hasFinished = true
+    const stream = this.#stream
+    prototypeOf(stream).push.call(stream, null)
     stream.read(0)
   }
 
@@ -103,16 +140,21 @@ export class HttpInput implements Debtor {
 
   /** @returns whether to go on reading, as `push` does */
   #hold(chunk: Buffer | null): boolean {
-    if (chunk !== null) this.#keep(this.#ahead.length === 0 ? chunk : Buffer.concat([this.#ahead, chunk]))
-    else if (this.#ahead.length === 0) return prototypeOf(this.#stream).push.call(this.#stream, null)
-    else this.#isEnded = true
+    if (chunk === null) {
+      this.#isEnded = true
+      if (this.#ahead.length === 0) this.#workOffLater()
+    } else if (!this.#keep(this.#ahead.length === 0 ? chunk : Buffer.concat([this.#ahead, chunk]))) {
+      this.#stream.destroy()
+    }
     if (this.#isWanted) this.#workOffLater()
     return !this.#isFull
   }
 
-  #keep(ahead: Buffer): void {
-    this.#memory.add(ahead.length - this.#ahead.length)
+  /** @returns false when there is no memory for it */
+  #keep(ahead: Buffer): boolean {
+    const before = this.#ahead.length
     this.#ahead = ahead
+    return this.#memory.resize(before, ahead.length)
   }
 
   #ask(size: number): void {
@@ -132,7 +174,7 @@ export class HttpInput implements Debtor {
   }
 
   #workOffLater(): void {
-    if (this.#inArrears || this.#ahead.length === 0) return
+    if (this.#inArrears || (this.#ahead.length === 0 && (!this.#isEnded || this.#hasFinished))) return
     this.#inArrears = true
     this.#arrears.add(this)
   }

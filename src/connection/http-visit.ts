@@ -10,7 +10,6 @@ import type { Transport } from './transport.js'
  *
  * @param bytes what was read of it, from the head of a request on
  * @param client whom a PROXY header has named
- * @param asksForOther see `HttpVisit`
  * @param end called when HTTP gives it back, with what was read from the request on that is not for it
  */
 export function visitHttp(
@@ -18,7 +17,6 @@ export function visitHttp(
   transport: Transport,
   bytes: Buffer,
   client: Endpoint | undefined,
-  asksForOther: boolean,
   end: (stream: Duplex, bytes: Buffer) => void,
 ): void {
   const { admission } = transport
@@ -29,7 +27,7 @@ export function visitHttp(
   http.serve(stream, {
     admission,
     peer,
-    asksForOther,
+    input,
     end: rest => end(stream, Buffer.concat([rest, input.end()])),
   })
   input.begin()

@@ -325,8 +325,7 @@ export class Opening extends Timed implements TransportOwner {
     this.#leave()
     if (this.#isFirst) count(environment.counters, Counter.HTTP)
     const client = this.#client.endpoint
-    const asksForOther = request.get('upgrade') !== undefined
-    visitHttp(environment, transport, bytes, client, asksForOther, (stream, rest) =>
+    visitHttp(environment, transport, bytes, client, (stream, rest) =>
       reopen(environment, transport, stream, client, rest),
     )
   }

@@ -119,10 +119,8 @@ export function examine(request: Request, policy: UpgradePolicy): Upgrade | Hand
   const protocolList = values[Field.UPGRADE]
   if (protocolList === undefined) return undefined
   if (!equalsName(protocolList, 'websocket')) {
-    // `websocket/13` is another protocol: RFC 6455 4.2.1 wants the value "websocket", which has no version.
-    const elements = splitList(protocolList)
-    if (!elements.some(element => equalsName(element, 'websocket'))) return undefined
-    if (!elements.every(isValidProtocol)) return handshakeError('ERR_HANDSHAKE_UPGRADE')
+    if (!namesWebSocket(protocolList)) return undefined
+    if (!splitList(protocolList).every(isValidProtocol)) return handshakeError('ERR_HANDSHAKE_UPGRADE')
   }
   if (request.method !== 'GET') return handshakeError('ERR_HANDSHAKE_METHOD')
   if (request.version !== '1.1') return handshakeError('ERR_HANDSHAKE_HTTP_VERSION')
@@ -157,6 +155,14 @@ export function examine(request: Request, policy: UpgradePolicy): Upgrade | Hand
     protocol: chooseSubprotocol(protocols, policy.protocols),
     extensions,
   }
+}
+
+/**
+ * Whether a value of Upgrade asks for the WebSocket protocol, among others. `websocket/13` is another: RFC 6455 4.2.1
+ * wants the value "websocket", which has no version.
+ */
+export function namesWebSocket(protocolList: string): boolean {
+  return splitList(protocolList).some(element => equalsName(element, 'websocket'))
 }
 
 /** Puts the values of the known fields into `values`. @returns false when a field of one value came twice */

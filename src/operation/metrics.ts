@@ -226,11 +226,7 @@ export function renderMetrics({ primary, workers, shards }: Board): string {
   for (const [index, code] of CLOSE_CODES.entries()) {
     text.sample(sum(shards, Counter.CLOSES + index), { code })
   }
-  text.begin(
-    'shardws_limits_reached_total',
-    'counter',
-    'WebSocket connections that ended since they reached a limit.',
-  )
+  text.begin('shardws_limits_reached_total', 'counter', 'Connections that ended since they reached a limit.')
   for (const [index, limit] of LIMITS.entries()) {
     text.sample(sum(shards, Counter.LIMITS + index), { limit })
   }

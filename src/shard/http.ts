@@ -1,16 +1,19 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { App } from '../app.js'
 import type { Page } from '../built-in/page.js'
 import type { HttpEndpoint, HttpVisit } from '../connection/environment.js'
 import { isPending, reportFailure } from '../connection/failure.js'
 import type { HttpClients } from '../connection/http-clients.js'
-import { type Board, Counter, count } from '../ledger.js'
+import { type Board, Counter, count, countLimit } from '../ledger.js'
 import type { Log } from '../log.js'
 import { answerMetrics, answerProbe, isReading, pathOf, respond } from '../operation/endpoints.js'
 import type { ConnectionOptions } from '../options.js'
 import { VERSION } from '../rfc6455.js'
+import { Guest } from './http-guest.js'
+import { createRequestClass } from './http-request.js'
 
 /** How often Node looks whose time is over, in milliseconds; its default is half a minute. */
 const MOST_CHECK_MS = 1000
@@ -51,20 +54,6 @@ export interface Operation {
   readonly page?: Page | undefined
 }
 
-/** A connection and the requests on it that are not answered yet. */
-interface Guest {
-  readonly visit: HttpVisit
-  /** Requests that have come. */
-  requests: number
-  /** Those in progress count as a connection of their client. */
-  isCounted: boolean
-  unanswered: number
-  /** The answer to the latest of them. */
-  latest: ServerResponse | undefined
-  /** Called when there are none. */
-  leave: (() => void) | undefined
-}
-
 /**
  * The shard's HTTP server, made when the first connection needs it. It listens to nothing: connections come to it from
  * the opening handshake, with the bytes that were read already, and go back there when a later request on them is for
@@ -77,11 +66,6 @@ export class ShardHttp implements HttpEndpoint {
   readonly #operation: Operation
   readonly #clients: HttpClients | undefined
   #server: Server | undefined
-  /**
-   * For connections whose first request asks for a protocol that is not there: Node asks once for all requests whether
-   * upgrades are wanted, and these are to be answered as if they had not asked.
-   */
-  #deafServer: Server | undefined
   readonly #guests = new WeakMap<Duplex, Guest>()
   #stopping = false
 
@@ -101,23 +85,9 @@ export class ShardHttp implements HttpEndpoint {
   }
 
   serve(stream: Duplex, visit: HttpVisit): void {
-    this.#guests.set(stream, {
-      visit,
-      requests: 0,
-      isCounted: false,
-      unanswered: 0,
-      latest: undefined,
-      leave: undefined,
-    })
-    let server: Server
-    if (visit.asksForOther) {
-      this.#deafServer ??= this.#create(false)
-      server = this.#deafServer
-    } else {
-      this.#server ??= this.#create(true)
-      server = this.#server
-    }
-    server.emit('connection', stream)
+    this.#guests.set(stream, new Guest(visit))
+    this.#server ??= this.#create()
+    this.#server.emit('connection', stream)
   }
 
   /**
@@ -131,65 +101,83 @@ export class ShardHttp implements HttpEndpoint {
   /** Ends connections without a request now, the others after their response. */
   stop(): void {
     this.#stopping = true
-    for (const server of this.#servers) this.#endIdle(server)
+    if (this.#server !== undefined) this.#endIdle(this.#server)
   }
 
   /** Ends everything at once. */
   destroy(): void {
-    for (const server of this.#servers) {
-      server.closeAllConnections()
-      server.close()
-    }
+    this.#server?.closeAllConnections()
+    this.#server?.close()
   }
 
-  get #servers(): Server[] {
-    return [this.#server, this.#deafServer].filter(server => server !== undefined)
-  }
-
-  #create(hearsUpgrades: boolean): Server {
-    const { http } = this.#app
-    const { board, metricsPath } = this.#operation
-    const { handshakeTimeoutMs, httpRequestTimeoutMs, httpKeepAliveMs, maxHeaderBytes } = this.#options
-    const mostHeaders = 2 * this.#options.maxHeaderLines
+  #create(): Server {
+    const { handshakeTimeoutMs, httpRequestTimeoutMs, httpKeepAliveMs, maxHeaderBytes, idleTimeoutMs } =
+      this.#options
     const headersTimeoutMs = Math.min(handshakeTimeoutMs, httpRequestTimeoutMs)
+    const http = loadHttp()
     const bounds = {
+      IncomingMessage: createRequestClass(http),
       maxHeaderSize: maxHeaderBytes,
       connectionsCheckingInterval: Math.max(10, Math.min(MOST_CHECK_MS, headersTimeoutMs)),
+      // Asked for below, where it is counted.
+      requireHostHeader: false,
     }
-    const listener: RequestListener =
-      http === undefined
-        ? (request, response) => this.#answer(request, response)
-        : (request, response) => this.#ask(http, request, response)
-    const server = loadHttp().createServer(bounds, (request, response) => {
-      if (request.rawHeaders.length > mostHeaders) return this.#refuseHeaders(response)
-      if (!this.#admit(request, response)) return
-      if (this.#stopping) response.setHeader('Connection', 'close')
-      this.#countAnswer(request.socket, response)
-      const isMetrics = metricsPath !== undefined && pathOf(request) === metricsPath && isReading(request)
-      if (isMetrics) answerMetrics(response, board)
-      else listener(request, response)
-    })
+    const server = http.createServer(bounds, (request, response) => this.#receive(request, response, true))
+    // An expectation that nobody can meet.
+    server.on('checkExpectation', (request, response) => this.#receive(request, response, false))
     const giveBack = (request: IncomingMessage, stream: Duplex, rest: Buffer): void =>
       this.#giveBack(request, stream, rest)
     server.on('connect', giveBack)
-    if (hearsUpgrades) server.on('upgrade', giveBack)
+    server.on('upgrade', giveBack)
     // No line is left out silently: what is too much is refused, and the bytes of a head are bounded in any case.
     server.maxHeadersCount = 0
     server.headersTimeout = headersTimeoutMs
     server.requestTimeout = httpRequestTimeoutMs
     server.keepAliveTimeout = httpKeepAliveMs
     server.on('clientError', (error: NodeJS.ErrnoException, stream) => this.#refuse(error, stream))
-    // Nothing was read or written for so long. A handler may take its time; a client that does not take the answer not.
-    server.setTimeout(this.#options.idleTimeoutMs, socket => {
-      const { unanswered = 0 } = this.#guests.get(socket) ?? {}
-      if (unanswered > 0 && socket.writableLength === 0) return
-      if (unanswered === 0) count(this.#operation.counters, Counter.HTTP_IDLE)
-      socket.destroy()
-    })
+    server.setTimeout(idleTimeoutMs, socket => this.#timedOut(socket))
     // A server that does not listen does not watch its time-outs: they are set up when it says that it does.
     server.emit('listening')
     if (this.#stopping) this.#endIdle(server)
     return server
+  }
+
+  #receive(request: IncomingMessage, response: ServerResponse, isExpected: boolean): void {
+    const { http } = this.#app
+    const { board, metricsPath } = this.#operation
+    if (request.rawHeaders.length > 2 * this.#options.maxHeaderLines) {
+      return this.#refuseRequest(response, 431, 'Request Header Fields Too Large')
+    }
+    // RFC 9112 3.2.
+    if (request.httpVersion === '1.1' && request.headers.host === undefined) {
+      return this.#refuseRequest(response, 400, 'Bad Request: there is no Host')
+    }
+    if (!this.#admit(request, response)) return
+    if (this.#stopping) response.setHeader('Connection', 'close')
+    this.#follow(request, response)
+    if (!isExpected) respond(response, 417, 'Expectation Failed')
+    else if (metricsPath !== undefined && pathOf(request) === metricsPath && isReading(request)) {
+      answerMetrics(response, board)
+    } else if (http === undefined) this.#answer(request, response)
+    else this.#ask(http, request, response)
+  }
+
+  /**
+   * Nothing was read or written for so long. A handler may take its time, where the application has not set a time
+   * itself; a client that takes nothing of an answer may not, nor one that has asked for more than is begun.
+   */
+  #timedOut(socket: Socket): void {
+    const guest = this.#guests.get(socket)
+    const { counters } = this.#operation
+    if (guest === undefined || guest.unanswered === 0) {
+      count(counters, Counter.HTTP_IDLE)
+    } else if (socket.timeout !== this.#options.idleTimeoutMs) {
+      if (guest.hearsTimeout) return
+    } else {
+      if (socket.writableLength === 0 && !guest.visit.input.isWithheld) return
+      countLimit(counters, 'idle_timeout')
+    }
+    socket.destroy()
   }
 
   /** @returns whether the request is within the limits of its connection and its client; if not, it has been seen to */
@@ -226,11 +214,11 @@ export class ShardHttp implements HttpEndpoint {
     return false
   }
 
-  /** As many lines as in an opening request; Node can only leave some out, or take all. */
-  #refuseHeaders(response: ServerResponse): void {
+  /** What an opening request may not have either. Of header lines Node can only leave some out, or take all. */
+  #refuseRequest(response: ServerResponse, status: number, text: string): void {
     count(this.#operation.counters, Counter.HTTP_REFUSED)
     response.setHeader('Connection', 'close')
-    respond(response, 431, 'Request Header Fields Too Large')
+    respond(response, status, text)
   }
 
   /** What Node would do, and a count: says what is wrong, unless an answer is under way, and ends the connection. */
@@ -254,13 +242,13 @@ export class ShardHttp implements HttpEndpoint {
     server.keepAliveTimeout = 1
   }
 
-  #countAnswer(stream: Duplex, response: ServerResponse): void {
+  #follow(request: IncomingMessage, response: ServerResponse): void {
+    const stream = request.socket
     const guest = this.#guests.get(stream)
     if (guest === undefined) return
-    guest.unanswered++
-    guest.latest = response
+    guest.begin(request, response)
     response.once('close', () => {
-      guest.unanswered--
+      guest.end(response)
       if (guest.unanswered > 0) return
       if (guest.isCounted && !stream.destroyed) this.#clients?.give(guest.visit.admission)
       guest.leave?.()

@@ -104,21 +104,37 @@ function framework(name: 'express' | 'hono', way: HandoffWay): void {
     expect(await client.ended()).toBe('fin')
   })
 
-  test('another protocol is none of the server’s: the request is answered as it is', async () => {
-    const client = await connect(server)
+  test('another protocol is none of the server’s: the request is answered as it is, and WebSocket may follow', async () => {
     const other = request('GET /hello/x', 'Upgrade: h2c', 'Connection: Upgrade')
-    for (let round = 0; round < 2; round++) {
-      const { status, body } = await ask(client, other)
-      expect([status, JSON.parse(body).upgrade]).toEqual([200, 'h2c'])
+    const sum = '[4,5]'
+    const withBody = `${request('POST /sum', 'Upgrade: x', 'Connection: Upgrade', 'Content-Type: application/json', `Content-Length: ${sum.length}`)}${sum}`
+    for (const before of [[other], [request('GET /hello/x'), other], [other, other, withBody], [withBody]]) {
+      const client = await connect(server)
+      for (const asked of before) {
+        const { status, body } = await ask(client, asked)
+        expect(status).toBe(200)
+        if (asked === withBody) expect(body).toBe('9')
+        else if (asked === other) expect(JSON.parse(body).upgrade).toBe('h2c')
+      }
+      client.send(openingRequest())
+      await client.handshake()
+      expect(await client.ask('hello')).toBe('hello')
+      await closeInOrder(client)
     }
-    // First something else.
-    const second = await connect(server)
-    await ask(second, request('GET /hello/x'))
-    const { status, body } = await ask(second, other)
-    expect([status, JSON.parse(body).upgrade]).toEqual([200, 'h2c'])
-    const body2 = '[4,5]'
-    const withBody = `${request('POST /sum', 'Upgrade: x', 'Connection: Upgrade', 'Content-Type: application/json', `Content-Length: ${body2.length}`)}${body2}`
-    expect((await ask(second, withBody)).body).toBe('9')
+  })
+
+  test('requests with FIN behind them are answered', async () => {
+    const client = await connect(server)
+    const count = 501
+    client.send(
+      Buffer.from(
+        request('GET /hello/x').repeat(count - 1) + request('GET /hello/last', 'Connection: close'),
+      ),
+    )
+    client.end()
+    for (let i = 1; i < count; i++) expect(JSON.parse((await client.response()).body).hello).toBe('x')
+    expect(JSON.parse((await client.response()).body).hello).toBe('last')
+    expect(await client.ended()).toBe('fin')
   })
 
   test.each(['first', 'later'])('CONNECT is 405, as the %s request', async when => {

@@ -15,8 +15,8 @@ export const SLACK_PER_SHARD = 112 * MIB
 export const OBJECTS_PER_CONNECTION = 16 * KIB
 /** Of TLS: OpenSSL's and Node's state and buffers. */
 export const TLS_PER_CONNECTION = 160 * KIB
-/** Of plain HTTP: objects and buffers of `node:http`. */
-export const HTTP_PER_CONNECTION = 128 * KIB
+/** Of plain HTTP: objects and buffers of `node:http`, for as many requests as may wait for their answers. */
+export const HTTP_PER_CONNECTION = 256 * KIB
 /** A read that is held back: 256 KiB, and what is decoded of it already. */
 export const HELD_READ = 320 * KIB
 /** zlib's memory of a shard where `perMessageDeflate` is on: 128 compressors, 64 inflaters. */

@@ -38,6 +38,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'built-in',
     'codec',
     'connection',
+    'handshake',
     'operation',
     'protocol',
     'address.ts',

@@ -17,7 +17,13 @@ const LATE_MS = 4000
 const GET = 'GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n'
 
 const stage = setStage({ ...OPTIONS, app: 'http-app.mjs' })
-const bodies = setStage({ ...OPTIONS, app: 'http-app.mjs', httpRequestTimeoutMs: BODY_MS })
+const bodies = setStage({
+  ...OPTIONS,
+  app: 'http-app.mjs',
+  httpRequestTimeoutMs: BODY_MS,
+  idleTimeoutMs: 2000,
+  idlePingMs: 1000,
+})
 
 /** A client that has got a response, and keeps its connection. */
 async function served(): Promise<WireClient> {
@@ -116,6 +122,20 @@ test('requests in a row, hundreds in a segment, whose responses are read', async
     })
   })
   expect((await stage.server.stats()).total.socketsTotal).toBe(before + attackers + 1)
+})
+
+test('thousands of requests in a row that the handler does not answer: cut after idleTimeoutMs', async () => {
+  const { bystanders, server } = bodies
+  const attackers = 20
+  const requests = Buffer.from('GET /never HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(9999))
+  const most = memoryBound(OPTIONS, attackers, 'held') + attackers * HTTP_PER_CONNECTION
+  await bystanders.during(most, async () => {
+    const clients = await connectMany(server.port, attackers)
+    for (const client of clients) client.socket.write(requests)
+    for (const client of clients) await client.ended()
+    for (const client of clients) client.reset()
+  })
+  expect((await server.stats()).total.pinnedBytes).toBe(0)
 })
 
 test('answers that nobody takes: cut after idleTimeoutMs', async () => {

@@ -10,6 +10,7 @@ import { createPrimaryCounters, Ledger } from '../../../src/ledger.js'
 import { resolveOptions } from '../../../src/serve-options.js'
 import { ShardHttp } from '../../../src/shard/http.js'
 import { RawClient } from '../../raw-client.js'
+import { UNPACED } from '../../support/unpaced.js'
 
 const HTML = 'Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8'
 const stops: (() => void)[] = []
@@ -42,7 +43,7 @@ async function serve(path?: string, metricsPath?: string): Promise<number> {
     page,
   })
   const server = createServer(socket =>
-    http.serve(socket, { admission: 0, peer: { address: '', port: 0 }, asksForOther: false, end: () => {} }),
+    http.serve(socket, { admission: 0, peer: { address: '', port: 0 }, input: UNPACED, end: () => {} }),
   )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

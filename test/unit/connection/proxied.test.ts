@@ -155,7 +155,6 @@ describe('a connection that HTTP gives back', () => {
     const { shard } = setUp()
     const { transport } = shard.accept()
     transport.feed(Buffer.from('GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n'))
-    expect(shard.visits[0].asksForOther).toBe(true)
     shard.visits[0].end(Buffer.from('CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n'))
     await turnEnd()
     expect(status(transport.reattached?.takeSent() as Buffer)).toBe(405)

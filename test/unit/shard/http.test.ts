@@ -10,6 +10,7 @@ import {
   Counter,
   createPrimaryCounters,
   Ledger,
+  LIMITS,
   Phase,
   PrimaryCounter,
 } from '../../../src/ledger.js'
@@ -17,6 +18,7 @@ import { resolveOptions } from '../../../src/serve-options.js'
 import { type HttpOptions, ShardHttp } from '../../../src/shard/http.js'
 import { RawClient } from '../../raw-client.js'
 import { falsePromise } from '../../support/false-promise.js'
+import { UNPACED } from '../../support/unpaced.js'
 import { until } from '../../support/until.js'
 
 const stops: (() => void)[] = []
@@ -51,7 +53,7 @@ async function serve(
     http.serve(socket, {
       admission: admission++,
       peer: { address: '127.0.0.1', port: 0 },
-      asksForOther: false,
+      input: UNPACED,
       end: (bytes: Buffer) => void ends.push(bytes.toString('latin1')),
     }),
   )
@@ -252,6 +254,26 @@ describe('a later request on a connection of HTTP', () => {
     },
   )
 
+  it('that is for another protocol is answered as if it had not asked; WebSocket may still follow', async () => {
+    const http: App<unknown>['http'] = async (message, response) => {
+      let body = ''
+      for await (const chunk of message) body += String(chunk)
+      response.end(`${message.headers.upgrade} ${body}.`)
+    }
+    const { port, ends } = await serve({ http })
+    const client = await RawClient.connect(port)
+    const other = ['Upgrade: h2c, websocket/13', 'Connection: Upgrade']
+    await client.ask(request('GET / HTTP/1.1', ...other), 'websocket/13 .')
+    await client.ask(
+      `${request('POST / HTTP/1.1', ...other, 'Content-Length: 5')}hello`,
+      'websocket/13 hello.',
+    )
+    client.send(upgrade)
+    await until('it', () => ends.length === 1)
+    expect(ends[0].replace('connection: keep', 'connection:  keep')).toBe(upgrade)
+    client.destroy()
+  })
+
   it('that does not wait for the answer before is given back after it', async () => {
     const answers: (() => void)[] = []
     const { port, ends } = await serve({
@@ -349,6 +371,74 @@ describe('the bounds of HTTP', () => {
     const result = await second(bounds, bytes)
     expect(result.answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     expect(result.refused).toBe(1)
+  })
+
+  it.each([
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400, 1],
+    ['an expectation that nobody meets', request('GET / HTTP/1.1', 'Expect: zzz'), 417, 0],
+  ])('%s, as the last request that may come', async (_, bytes, status, times) => {
+    const bounds = { maxHttpRequests: 2 }
+    const result = await second(bounds, bytes)
+    expect(result.answer).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\nConnection: close\r\n`, 's'))
+    expect(result.refused).toBe(times)
+  })
+
+  it('no Host is needed in HTTP/1.0', async () => {
+    const { port } = await serve()
+    const client = await RawClient.connect(port)
+    await client.ask('GET /healthz HTTP/1.0\r\n\r\n', '\nok\n')
+    await client.closed
+  })
+
+  it('an answer that the client does not take is cut after idleTimeoutMs, one that is not given yet is not', async () => {
+    const http: App<unknown>['http'] = ({ url = '' }, response) => {
+      if (url === '/big') response.end(Buffer.alloc(50_000_000))
+    }
+    const { port, board } = await serve({ http }, undefined, { idleTimeoutMs: 100 })
+    const [reader, patient] = [await RawClient.connect(port), await RawClient.connect(port)]
+    patient.send(request('GET /later HTTP/1.1'))
+    reader.pause()
+    reader.send(request('GET /big HTTP/1.1'))
+    const [counters] = board.shards
+    const cut = Counter.LIMITS + LIMITS.indexOf('idle_timeout')
+    await until('the cut', () => counters[cut] === 1)
+    expect(patient.isClosed).toBe(false)
+    for (const client of [reader, patient]) client.destroy()
+  })
+
+  it('a time that the application sets ends a request, if it does not listen', async () => {
+    const heard: string[] = []
+    const http: App<unknown>['http'] = (message, response) => {
+      const { url } = message
+      if (url === '/socket') message.socket.setTimeout(50)
+      if (url === '/request') message.setTimeout(50)
+      if (url === '/response') response.setTimeout(50)
+      if (url === '/heard') {
+        response.setTimeout(50, () => {
+          heard.push('response')
+          response.end('late')
+        })
+      }
+      if (url === '/body') {
+        message.setTimeout(50, () => {
+          heard.push('request')
+          response.end('late')
+        })
+      }
+    }
+    const { port } = await serve({ http })
+    for (const url of ['/socket', '/request', '/response']) {
+      const client = await RawClient.connect(port)
+      client.send(request(`GET ${url} HTTP/1.1`))
+      await client.closed
+      expect(client.received).toBe('')
+    }
+    for (const [url, ...headers] of [['/heard'], ['/body', 'Content-Length: 5']]) {
+      const client = await RawClient.connect(port)
+      await client.ask(request(`POST ${url} HTTP/1.1`, ...headers), 'late')
+      client.destroy()
+    }
+    expect(heard).toEqual(['response', 'request'])
   })
 
   it('as many lines as may be are taken', async () => {
