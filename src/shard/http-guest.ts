@@ -31,8 +31,8 @@ export class Guest {
     this.latest = response
     this.#unanswered.add(response)
     if (this.unanswered >= MOST_UNANSWERED) input.withhold()
-    const length = Number(request.headers['content-length'] ?? 0)
-    if (length > 0) input.expectBody(length)
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers
+    if (length !== undefined && coding === undefined) input.expectBody(Number(length))
   }
 
   /** It is answered, or never will be. */
