@@ -1,21 +1,24 @@
 import { acceptKey, isValidKey } from '../src/codec/index.js'
 import { parseBytes, toBase64, toHex } from './bytes.js'
-import { byId, onClick, say } from './dom.js'
+import { byId, disable, onClick, say } from './dom.js'
 
-/** RFC 6455 1.3. */
+/** RFC 6455 1.3, the GUID and the key of the example. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+const EXAMPLE = 'dGhlIHNhbXBsZSBub25jZQ=='
 
 /** The accept key, computed step by step from a key that can be edited (RFC 6455 4.2.2). */
 export class AcceptSteps {
   readonly #key = byId('accept-key', HTMLInputElement)
   readonly #verdict = byId('accept-verdict', HTMLElement)
-  /** Of the handshake that is shown. */
+  /** Of the handshake that is shown; empty before there is one. */
   #sent = ''
   #accepted = ''
 
   constructor() {
     byId('accept-guid', HTMLElement).textContent = GUID
     this.#key.addEventListener('input', () => this.#compute())
+    this.#key.value = EXAMPLE
+    this.#compute()
     onClick('restore-key', () => this.take(this.#sent, this.#accepted))
     onClick('random-key', () => {
       this.#key.value = toBase64(crypto.getRandomValues(new Uint8Array(16)))
@@ -33,6 +36,7 @@ export class AcceptSteps {
 
   #compute(): void {
     const key = this.#key.value.trim()
+    disable('restore-key', this.#sent === '')
     const isValid = isValidKey(key)
     say(
       byId('accept-fault', HTMLElement),

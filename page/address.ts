@@ -14,13 +14,19 @@ export function ownAddress(page: string, path: string): string {
 
 export type ParsedAddress = { readonly url: string } | { readonly fault: string }
 
-/** Reads what the user entered; `localhost:9000` will do. */
-export function parseAddress(text: string): ParsedAddress {
+/**
+ * Reads what the user entered; `localhost:9000` will do.
+ *
+ * @param own the address of the server that brought the page, which `/chat` is a path of
+ */
+export function parseAddress(text: string, own: string): ParsedAddress {
   const trimmed = text.trim()
   const complete = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `ws://${trimmed}`
   let url: URL
   try {
-    url = new URL(complete)
+    url = trimmed.startsWith('/') ? new URL(trimmed, own) : new URL(complete)
+    // Of a space browsers make %20, which no host has.
+    if (url.hostname.includes('%')) throw new TypeError()
   } catch {
     return { fault: 'This is no address: it should look like ws://localhost:9000/' }
   }

@@ -13,6 +13,7 @@ const FIELDS: Readonly<Record<string, FieldKind>> = {
   ERR_FRAME_RESERVED_OPCODE: 'opcode',
   ERR_FRAME_CONTROL_FRAGMENTED: 'fin',
   ERR_FRAME_CONTROL_TOO_LONG: 'length',
+  ERR_CLOSE_LENGTH: 'length',
   ERR_FRAME_UNEXPECTED_CONTINUATION: 'opcode',
   ERR_FRAME_EXPECTED_CONTINUATION: 'opcode',
   ERR_FRAME_MASK_REQUIRED: 'mask',
@@ -44,6 +45,9 @@ export function blameOf(
       return fields.filter(({ kind }) => kind.startsWith('length')).slice(-1)
     case 'ERR_CLOSE_CODE':
       return [{ start: headerLength * 8, bits: 16 }]
+    case 'ERR_INVALID_UTF8':
+      // An empty frame has ended the text inside a character: no byte of it is wrong, but that it is the last one.
+      return bit < headerLength * 8 ? fields.slice(0, 1) : [byte]
     default: {
       const kind = FIELDS[error.code]
       return kind === undefined ? [byte] : fields.filter(field => field.kind === kind)

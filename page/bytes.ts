@@ -15,13 +15,15 @@ export interface ParsedBytes {
 
 /**
  * What stands in a text of hexadecimal bytes: what is between them, or digits, maybe with a prefix. `0x81, 0x00`,
- * `\x81\x00`, `81:00` and `8100` are the same. The bound keeps a match from being as long as the text.
+ * `\x81\x00`, `81:00`, `81-00`, `<Buffer 81 00>` and `8100` are the same. The bound keeps a match from being as long as the text.
  */
-const HEX_TOKEN = /([\s,:;[\]{}]+)|(0x|\\x)?((?:(?!0x)[\da-f]){0,4096})/giy
+const HEX_TOKEN = /([\s,:;[\]{}>-]+|<Buffer\b)|(0x|\\x)?((?:(?!0x)[\da-f]){0,4096})/giy
 /** Nothing but that. */
 const ALL_HEX = /^(?:[\s,:;[\]{}]|0x|\\x|[\da-f])*$/i
 /** Somebody began to write bytes: base64 has no prefixes, and no spaces after two characters. */
-const BEGINS_AS_HEX = /^[\s[{]*(?:(?:0x|\\x)[\da-f]|[\da-f]{2}[\s,:;])/i
+const BEGINS_AS_HEX = /^[\s[{]*(?:<Buffer\b|(?:0x|\\x)[\da-f]|[\da-f]{2}[\s,:;])/i
+/** Bytes with hyphens between them, of which base64url could hardly have one at every third place; the last may be cut. */
+const HYPHENATED = /^\s*[\da-f]{2}(?:[\s-]+[\da-f]{2})+[\s-]*[\da-f]?\s*$/i
 const BASE64 = /^[\w+/-]+={0,2}$/
 /** Characters that tell which of the two a text is. */
 const TELLING = 65_536
@@ -35,7 +37,7 @@ const TELLING = 65_536
 export function parseBytes(text: string, form?: BytesForm, most = Number.POSITIVE_INFINITY): ParsedBytes {
   if (form !== undefined) return form === 'hex' ? parseHex(text, most) : parseBase64(text, most)
   const beginning = text.slice(0, TELLING)
-  if (ALL_HEX.test(beginning) || BEGINS_AS_HEX.test(beginning)) return parseHex(text, most)
+  if ([ALL_HEX, BEGINS_AS_HEX, HYPHENATED].some(form => form.test(beginning))) return parseHex(text, most)
   if (BASE64.test(withoutSpaces(beginning))) return parseBase64(text, most)
   const wrong = strange(beginning, /[\da-f\s,:;[\]{}]/i)
   return { ...none('base64'), fault: `${quoted(wrong)} is neither hexadecimal nor base64` }
@@ -141,7 +143,12 @@ export function characterOf(byte: number): string {
   return byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : byte === 0x20 ? '␣' : '·'
 }
 
+/** A number as the page writes them: `2,000`. */
+export function grouped(count: number | bigint): string {
+  return count.toLocaleString('en-US')
+}
+
 /** How many bytes, in words: `1 byte`, `2,000 bytes`. */
 export function countBytes(count: number | bigint): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 || count === 1n ? 'byte' : 'bytes'}`
+  return `${grouped(count)} ${count === 1 || count === 1n ? 'byte' : 'bytes'}`
 }

@@ -1,30 +1,31 @@
 /** One of the things to look at. */
 export interface Choice {
-  /** Which listbox it is in: its `data-list`. */
+  /** Which listbox, or other drawing of the same, it is in: its `data-list`. */
   readonly list: string
   /** Which of its options it is: the `data-choice` of everything that belongs to it. */
   readonly index: number
 }
 
+/** Milliseconds that a pointer rests; on its way elsewhere it crosses others in less. */
+const REST_MS = 80
+
 /** What the user looks at. */
 export interface ChoiceEvents {
   chosen(choice: Choice): void
-  /** The pointer is over it. */
+  /** The pointer rests over it. When it leaves, nothing changes, so that it can go to what is said about this one. */
   pointed(choice: Choice): void
-  /** The pointer is over none of them any more. */
-  left(): void
 }
 
 /**
  * Listboxes (ARIA APG) that somebody else has drawn, of which one thing is chosen: by click, touch or arrow keys, which go
- * from one listbox on to the next; a pointer looks at others while it is over them. All of them together are one tab
+ * from one listbox on to the next; a pointer looks at others when it is over them. All of them together are one tab
  * stop (a roving tabindex), so that Tab goes from what is chosen to what is said about it and not through the others.
  */
 export class Choices {
   readonly #root: HTMLElement
   readonly #events: ChoiceEvents
   #options: HTMLElement[] = []
-  #chosen: Choice | undefined
+  #resting: ReturnType<typeof setTimeout> | undefined
 
   /** @param root has the listboxes, which may change: `refresh` is told then */
   constructor(root: HTMLElement, events: ChoiceEvents) {
@@ -38,15 +39,14 @@ export class Choices {
     })
     root.addEventListener('focusin', event => {
       const choice = choiceOf(event.target)
-      if (choice !== undefined && !isSame(choice, this.#chosen)) this.choose(choice)
+      if (choice !== undefined) this.choose(choice)
     })
     root.addEventListener('pointerover', event => {
+      clearTimeout(this.#resting)
       const choice = choiceOf(event.target)
-      if (choice !== undefined) events.pointed(choice)
-      // Between two of them the note stays, rather than to flicker.
-      else if ((event.target as Element).closest('[role=listbox]') === null) events.left()
+      if (choice !== undefined) this.#resting = setTimeout(() => events.pointed(choice), REST_MS)
     })
-    root.addEventListener('pointerleave', () => events.left())
+    root.addEventListener('pointerleave', () => clearTimeout(this.#resting))
     root.addEventListener('keydown', event => this.#press(event))
   }
 
@@ -62,7 +62,7 @@ export class Choices {
   }
 
   #mark(choice: Choice | undefined): void {
-    this.#chosen = choice
+    clearTimeout(this.#resting)
     for (const element of this.#root.querySelectorAll<HTMLElement>('[data-choice]')) {
       element.classList.toggle('chosen', isSame(choiceOf(element), choice))
     }
@@ -122,7 +122,7 @@ function choiceOf(target: EventTarget | null): Choice | undefined {
 }
 
 function listOf(element: Element): string {
-  return element.closest<HTMLElement>('[role=listbox]')?.dataset.list ?? ''
+  return element.closest<HTMLElement>('[data-list]')?.dataset.list ?? ''
 }
 
 function isSame(one: Choice | undefined, other: Choice | undefined): boolean {

@@ -23,6 +23,8 @@ export class Connection {
   #protocols: readonly string[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
   #isAsked = false
+  /** Whether the other end has once accepted what `open` was given. */
+  #isKnown = false
 
   constructor(events: ConnectionEvents) {
     this.#events = events
@@ -47,6 +49,7 @@ export class Connection {
     const socket = new WebSocket(url, [...protocols])
     this.#url = url
     this.#protocols = protocols
+    this.#isKnown = false
     this.#backOff.reset()
     this.#use(socket)
   }
@@ -83,6 +86,7 @@ export class Connection {
     socket.addEventListener('open', () => {
       if (!isCurrent()) return
       wasOpen = true
+      this.#isKnown = true
       this.#backOff.opened(performance.now())
       const protocol = socket.protocol === '' ? '' : `, subprotocol ${socket.protocol}`
       const extensions = socket.extensions === '' ? '' : `, ${socket.extensions}`
@@ -101,11 +105,16 @@ export class Connection {
 
   #goOn(code: number, wasOpen: boolean): void {
     const what = wasOpen ? `Closed with ${code}` : 'No connection'
-    if (this.#isAsked || !this.reconnects) return this.#tell('closed', what)
+    // A browser does not say why; it takes no answer without one of those that it has offered (RFC 6455 4.1).
+    const hint =
+      this.#isKnown || this.#protocols.length === 0
+        ? ''
+        : `. Subprotocols were offered (${this.#protocols.join(', ')}): the other end may know none of them`
+    if (this.#isAsked || !this.reconnects) return this.#tell('closed', what + hint)
     const ms = this.#backOff.ended(performance.now(), Math.random())
     // The browser has taken address and subprotocols once.
     this.#timer = setTimeout(() => this.#use(new WebSocket(this.#url, [...this.#protocols])), ms)
-    this.#tell('waiting', `${what}, next attempt in ${(ms / 1000).toFixed(1)} s`)
+    this.#tell('waiting', `${what}, next attempt in ${(ms / 1000).toFixed(1)} s${hint}`)
   }
 
   #tell(state: ConnectionState, text: string): void {

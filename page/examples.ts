@@ -63,6 +63,7 @@ export function examplesOf(codec: FrameCodec): readonly Example[] {
       bytes: Uint8Array.of(0x80, 0x02, 0x6c, 0x6f),
     },
     { name: 'Wrong: close code 1005', role: 'client', bytes: Uint8Array.of(0x88, 0x02, 0x03, 0xed) },
+    { name: 'Wrong: a close of one byte', role: 'client', bytes: Uint8Array.of(0x88, 0x01, 0x03) },
     {
       name: 'Wrong: a message over 1 MiB',
       role: 'client',

@@ -1,5 +1,5 @@
 import { isValidCloseCode, type Role } from '../src/codec/index.js'
-import { characterOf, countBytes, hexOf } from './bytes.js'
+import { characterOf, countBytes, grouped, hexOf } from './bytes.js'
 import type { Field, FrameLayout } from './frame-layout.js'
 
 /** What there is to say about a part of a frame or a line of a handshake. */
@@ -59,7 +59,7 @@ export function noteOnField(field: Field, frame: FrameLayout, role: Role): Note 
       return {
         title,
         value: String(number),
-        text: `Reserved for extensions, 0 without one. permessage-deflate sets it on the first frame of a compressed message.${number === 1 ? ' No extension is agreed on here, so the frame is refused.' : ''}`,
+        text: `Reserved for extensions, 0 without one. permessage-deflate sets it on the first frame of a compressed message.${refusal(number)}`,
         source: '7692 6',
       }
     case 'rsv2':
@@ -67,7 +67,7 @@ export function noteOnField(field: Field, frame: FrameLayout, role: Role): Note 
       return {
         title,
         value: String(number),
-        text: 'Reserved for extensions, 0 without one; no registered extension uses it.',
+        text: `Reserved for extensions, 0 without one; no registered extension uses it.${refusal(number)}`,
         source: '6455 5.2',
       }
     case 'opcode':
@@ -87,14 +87,14 @@ export function noteOnField(field: Field, frame: FrameLayout, role: Role): Note 
     case 'length16':
       return {
         title,
-        value: value.toLocaleString('en-US'),
+        value: grouped(value),
         text: `The payload has ${countBytes(value)}, as a 16-bit number, the high byte first. This form is for 126 to 65,535 bytes; the shortest that fits must be used.`,
         source: '6455 5.2',
       }
     case 'length64':
       return {
         title,
-        value: value.toLocaleString('en-US'),
+        value: grouped(value),
         text: `The payload has ${countBytes(value)}, as a 64-bit number, the high byte first. This form is for 65,536 bytes and more; its top bit must be 0.`,
         source: '6455 5.2',
       }
@@ -108,11 +108,16 @@ export function noteOnField(field: Field, frame: FrameLayout, role: Role): Note 
   }
 }
 
+/** Of a reserved bit. */
+function refusal(bit: number): string {
+  return bit === 1 ? ' No extension is agreed on here, so the frame is refused.' : ''
+}
+
 /** Explains one byte of a payload. */
 export function noteOnPayload(frame: FrameLayout, index: number): Note {
   const { key, payload, unmasked, payloadLength = 0n } = frame
   const plain = unmasked[index]
-  const place = `Byte ${(index + 1).toLocaleString('en-US')} of ${payloadLength.toLocaleString('en-US')}. `
+  const place = `Byte ${grouped(index + 1)} of ${grouped(payloadLength)}. `
   const meaning = payloadMeaning(frame, index)
   if (key === undefined) {
     return {

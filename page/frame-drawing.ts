@@ -61,14 +61,7 @@ export function drawFrame(frame: FrameLayout, order: number, context: DrawingCon
   const inPayload = focus - frame.offset - headerLength
   const shown = windowOf(payload.length, Math.max(0, inPayload), DRAWN_PAYLOAD, width / 8)
   for (let index = shown.begin; index < shown.end; index++) {
-    const start = (headerLength + index) * 8
-    parts.push({
-      kind: frame.key === undefined ? 'payload' : 'masked',
-      start,
-      bits: 8,
-      label: `payload ${hexOf(payload[index])}`,
-      note: noteOnPayload(frame, index),
-    })
+    parts.push(payloadPart(frame, index))
   }
 
   // Rows of bits to rows of the grid, of which the first is the ruler.
@@ -94,6 +87,17 @@ export function drawFrame(frame: FrameLayout, order: number, context: DrawingCon
   }
   for (const text of endings(frame, shown.end)) element.append(gap(++last, text))
   return { element, parts }
+}
+
+/** A byte of the payload. */
+export function payloadPart(frame: FrameLayout, index: number): Part {
+  return {
+    kind: frame.key === undefined ? 'payload' : 'masked',
+    start: (frame.headerLength + index) * 8,
+    bits: 8,
+    label: `payload ${hexOf(frame.payload[index])}`,
+    note: noteOnPayload(frame, index),
+  }
 }
 
 function endings(frame: FrameLayout, drawn: number): string[] {

@@ -1,7 +1,7 @@
-import { countBytes } from './bytes.js'
+import { countBytes, grouped } from './bytes.js'
 import { type Choice, Choices } from './choices.js'
 import { byId, create } from './dom.js'
-import { drawFrame, type Part } from './frame-drawing.js'
+import { drawFrame, type Part, payloadPart } from './frame-drawing.js'
 import { type FrameLayout, type Sample, type StreamLayout, windowOf } from './frame-layout.js'
 import { NotePanel } from './note-panel.js'
 import { drawPayload } from './payload-table.js'
@@ -9,6 +9,8 @@ import { describeFault, describeFrame } from './stepping.js'
 
 /** Frames that are drawn at a time. */
 const MOST_FRAMES = 8
+/** Behind the number of a frame it is the list of the bytes in its table. */
+const TABLE = '-table'
 const HINT = 'Choose a field of a frame: point at it, touch it, or use the arrow keys.'
 
 /** What is drawn. */
@@ -52,7 +54,6 @@ export class FrameStack {
         this.#showChosen()
       },
       pointed: choice => this.#show(choice),
-      left: () => this.#showChosen(),
     })
     this.#narrow.addEventListener('change', () => this.draw(this.#scene))
     this.#panel.clear(HINT)
@@ -83,7 +84,7 @@ export class FrameStack {
       .slice(shown.begin, shown.end)
       .map((frame, index) => this.#drawFrame(frame, shown.begin + index, focus))
     if (shown.end - shown.begin < frames.length) {
-      const text = `Frames ${shown.begin + 1} to ${shown.end} of ${frames.length.toLocaleString('en-US')}; the slider brings others.`
+      const text = `Frames ${grouped(shown.begin + 1)} to ${grouped(shown.end)} of ${grouped(frames.length)}; the slider brings others.`
       elements.unshift(create('p', { class: 'quiet' }, text))
     }
     if (unread > 0) {
@@ -107,14 +108,14 @@ export class FrameStack {
         ? describeFault(frame, index, bytes)
         : undefined
     const payloadAt = frame.offset + frame.headerLength
-    const table = drawPayload(frame, position - payloadAt, focus - payloadAt, width / 2)
+    const table = drawPayload(frame, position - payloadAt, focus - payloadAt, width / 2, `${index}${TABLE}`)
     return create(
       'section',
       { class: 'frame', 'aria-label': `Frame ${index + 1}` },
       create(
         'h3',
         {},
-        `Frame ${index + 1}`,
+        `Frame ${grouped(index + 1)} `,
         create('span', { class: 'facts' }, describeFrame(frame, position)),
       ),
       ...(fault === undefined
@@ -126,7 +127,9 @@ export class FrameStack {
   }
 
   #partOf({ list, index }: Choice): Part | undefined {
-    return this.#parts.get(list)?.[index]
+    if (!list.endsWith(TABLE)) return this.#parts.get(list)?.[index]
+    const frame = this.#scene.layout.frames[Number.parseInt(list, 10)]
+    return frame === undefined || index >= frame.payload.length ? undefined : payloadPart(frame, index)
   }
 
   #showChosen(): void {
@@ -139,7 +142,7 @@ export class FrameStack {
     if (part === undefined) return
     const { kind, note, start, bits } = part
     const { layout, isEditable } = this.#scene
-    const bit = layout.frames[Number(choice.list)].offset * 8 + start
+    const bit = layout.frames[Number.parseInt(choice.list, 10)].offset * 8 + start
     this.#panel.show(note, kind, ...(bits === 1 && isEditable ? [this.#flipButton(choice, bit)] : []))
   }
 

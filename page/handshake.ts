@@ -30,7 +30,6 @@ export class HandshakeView {
         this.#showChosen()
       },
       pointed: choice => this.#showLine(choice),
-      left: () => this.#showChosen(),
     })
     this.#panel.clear(HINT)
     onClick('shake', () => this.#shake())
@@ -45,8 +44,12 @@ export class HandshakeView {
 
   #shake(): void {
     const socket = new WebSocket(this.#address, PROTOCOL)
+    let isOpen = false
     let isTold = false
     this.#say(`Connecting to ${this.#address}`)
+    socket.addEventListener('open', () => {
+      isOpen = true
+    })
     socket.addEventListener('message', ({ data }: MessageEvent<string>) => {
       isTold = true
       const { request, response } = JSON.parse(data) as { request: string; response: string }
@@ -54,15 +57,19 @@ export class HandshakeView {
       this.#say(`A connection to ${this.#address} was opened for this, and is closed again.`)
     })
     socket.addEventListener('close', () => {
-      if (!isTold)
-        this.#say(
-          `The server at ${this.#address} did not tell. It tells only its own page, under the address that it is asked for by; a proxy between may have changed that.`,
-          true,
-        )
+      if (isTold) return
+      this.#say(
+        isOpen
+          ? `The server at ${this.#address} did not tell. It tells only its own page, under the address that it is asked for by; a proxy between may have changed that.`
+          : `No connection to ${this.#address}: the server may have ended, or refuse this one.`,
+        true,
+      )
     })
   }
 
   #show(request: string, response: string): void {
+    byId('heads', HTMLElement).hidden = false
+    byId('shake', HTMLElement).textContent = 'Another one'
     this.#lines = { request: parseHead(request), response: parseHead(response) }
     for (const side of SIDES) {
       byId(side, HTMLElement).replaceChildren(

@@ -1,6 +1,14 @@
 import type { FrameCodec, Role } from '../src/codec/index.js'
 import { Announcer } from './announcer.js'
-import { type BytesForm, countBytes, type ParsedBytes, parseBytes, toBase64, toHex } from './bytes.js'
+import {
+  type BytesForm,
+  countBytes,
+  grouped,
+  type ParsedBytes,
+  parseBytes,
+  toBase64,
+  toHex,
+} from './bytes.js'
 import { byId, create, disable, onClick, say } from './dom.js'
 import { type Example, examplesOf } from './examples.js'
 import { layoutStream, type Sample, type StreamLayout } from './frame-layout.js'
@@ -117,7 +125,11 @@ export class Inspector {
   #flip(bit: number): void {
     const bytes = this.#sample.bytes.slice()
     bytes[bit >> 3] ^= 0x80 >> (bit & 7)
+    const { focus, position } = this.#steps
     this.show({ ...this.#sample, bytes })
+    if (focus === undefined) return
+    this.#steps.position = position
+    this.#draw()
   }
 
   #read(): void {
@@ -176,7 +188,7 @@ export class Inspector {
   #summary(fault: string | undefined): string {
     const { frames, violation } = this.#layout
     if (fault !== undefined) return ''
-    const count = `${frames.length.toLocaleString('en-US')} ${frames.length === 1 ? 'frame' : 'frames'}`
+    const count = `${grouped(frames.length)} ${frames.length === 1 ? 'frame' : 'frames'}`
     return `${countBytes(this.#sample.bytes.length)}, ${count}. ${violation === undefined ? '' : `${violation.error.code}: ${violation.error.message}.`}`.trim()
   }
 }

@@ -1,5 +1,5 @@
 import { Announcer } from './announcer.js'
-import { countBytes, toHex } from './bytes.js'
+import { countBytes, grouped, toHex } from './bytes.js'
 import { byId, create, onClick, say } from './dom.js'
 import { type Entry, MessageLog } from './message-log.js'
 
@@ -63,7 +63,7 @@ export class MessageList {
       this.#count,
       entries.length === 0
         ? undefined
-        : `${(entries.length + dropped).toLocaleString('en-US')} in all${hidden === 0 ? '' : `, the oldest ${hidden.toLocaleString('en-US')} not shown`}`,
+        : `${grouped(entries.length + dropped)} in all${hidden === 0 ? '' : `, the oldest ${grouped(hidden)} not shown`}`,
     )
   }
 
@@ -75,7 +75,7 @@ export class MessageList {
     this.#news = 0
     if (latest === undefined) return ''
     const text = `${latest.direction} ${latest.kind}, ${countBytes(latest.size)}: ${previewOf(latest).slice(0, ANNOUNCED)}`
-    return count === 1 ? text : `${count.toLocaleString('en-US')} messages, the latest: ${text}`
+    return count === 1 ? text : `${grouped(count)} messages, the latest: ${text}`
   }
 
   #line(entry: Entry): HTMLElement {
@@ -91,7 +91,7 @@ export class MessageList {
       create('span', { class: 'time' }, timeOf(time)),
       create('span', { class: 'way' }, direction === 'sent' ? '↑' : '↓'),
       create('span', { class: 'kind' }, kind),
-      create('span', { class: 'size' }, `${size.toLocaleString('en-US')} B`),
+      create('span', { class: 'size' }, `${grouped(size)} B`),
       create('span', { class: 'preview' }, preview),
     )
     button.addEventListener('click', () => this.#inspect(entry))
@@ -99,15 +99,21 @@ export class MessageList {
   }
 }
 
-function previewOf({ kind, data, size }: Entry): string {
+/** The beginning of a message in a line. */
+export function previewOf({ kind, data, size }: Entry): string {
   const bytes = data.subarray(0, PREVIEW_BYTES)
   if (kind === 'close') {
     if (bytes.length < 2) return 'no code'
     return `${(bytes[0] << 8) | bytes[1]} ${new TextDecoder().decode(bytes.subarray(2))}`.trim()
   }
-  const text = kind === 'text' ? new TextDecoder().decode(bytes) : toHex(bytes.subarray(0, PREVIEW_BYTES / 4))
   const shown = kind === 'text' ? PREVIEW_BYTES : PREVIEW_BYTES / 4
-  return `${text === '' ? '(empty)' : text}${size > shown ? ' …' : ''}`
+  const isCut = size > shown
+  // With `stream` a character that is cut is left out.
+  const text =
+    kind === 'text'
+      ? new TextDecoder().decode(bytes, { stream: isCut })
+      : toHex(bytes.subarray(0, PREVIEW_BYTES / 4))
+  return `${text === '' ? '(empty)' : text}${isCut ? ' …' : ''}`
 }
 
 /** `14:02:07.123`. */

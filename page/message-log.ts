@@ -1,5 +1,5 @@
 import { type FrameCodec, Opcode } from '../src/codec/index.js'
-import { countBytes } from './bytes.js'
+import { countBytes, grouped } from './bytes.js'
 import type { Sample } from './frame-layout.js'
 
 /** Messages that are kept. */
@@ -74,7 +74,7 @@ export function encodeEntry(codec: FrameCodec, entry: Entry): Sample {
 export function originOf({ size, data }: Entry): string {
   const part =
     size > data.length
-      ? `The first ${data.length.toLocaleString('en-US')} of the ${countBytes(size)} of a message`
+      ? `The first ${grouped(data.length)} of the ${countBytes(size)} of a message`
       : 'A message'
   return `${part} of the playground, encoded again: a browser shows neither its frames nor their masking keys, fragments and compression.`
 }

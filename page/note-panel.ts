@@ -18,7 +18,7 @@ export class NotePanel {
       create('p', {}, text),
       create(
         'p',
-        {},
+        { class: 'source' },
         create(
           'a',
           { href: linkOf(source), target: '_blank', rel: 'noopener noreferrer' },

@@ -6,7 +6,8 @@ import { type FrameLayout, windowOf } from './frame-layout.js'
 const SHOWN_BYTES = 64
 
 /**
- * The payload masked and unmasked, byte by byte, in tables of `columns`.
+ * The payload masked and unmasked, byte by byte, in tables of `columns`. Every byte is a choice of the list `list`: see
+ * choices.ts.
  *
  * @param pushed bytes of the payload that the decoder has got
  * @param focus the byte of the payload that should be seen
@@ -16,10 +17,11 @@ export function drawPayload(
   pushed: number,
   focus: number,
   columns: number,
+  list: string,
 ): HTMLElement | undefined {
   const { payload } = frame
   if (payload.length === 0) return undefined
-  const root = create('div', { class: 'payload-tables' })
+  const root = create('div', { class: 'payload-tables', 'data-list': list })
   const shown = windowOf(payload.length, Math.max(0, focus), SHOWN_BYTES, columns)
   for (let begin = shown.begin; begin < shown.end; begin += columns) {
     root.append(drawTable(frame, pushed, begin, Math.min(shown.end, begin + columns), columns))
@@ -43,7 +45,9 @@ function drawTable(
       'tr',
       { 'data-kind': kind },
       create('th', { scope: 'row' }, name),
-      ...indices.map(index => create('td', index < pushed ? {} : { class: 'later' }, cellOf(index))),
+      ...indices.map(index =>
+        create('td', { class: index < pushed ? '' : 'later', 'data-choice': String(index) }, cellOf(index)),
+      ),
       // So that the columns of a short table stand below those of a full one.
       ...Array.from({ length: columns - indices.length }, () => create('td', { class: 'empty' })),
     )

@@ -51,6 +51,7 @@ export class Playground {
     onSubmit('close-form', () => this.#close())
     onClick('send-ping', () => this.#sendPing())
     onClick('stop', () => this.#connection.stop())
+    onClick('disconnect', () => this.#closeWith(1000, ''))
     const reconnect = byId('reconnect', HTMLInputElement)
     reconnect.addEventListener('change', () => {
       this.#connection.reconnects = reconnect.checked
@@ -65,7 +66,7 @@ export class Playground {
   }
 
   #connect(): void {
-    const address = parseAddress(this.#address.value)
+    const address = parseAddress(this.#address.value, this.#ownAddress)
     const subprotocols = parseSubprotocols(this.#subprotocols.value)
     accept(this.#connectFault, this.#address, this.#subprotocols)
     if ('fault' in address) return refuse(this.#connectFault, this.#address, address.fault)
@@ -114,7 +115,9 @@ export class Playground {
     if (this.#connection.state !== 'open') {
       return refuse(this.#closeFault, code, 'Not connected: there is nothing to close')
     }
-    const number = code.value.trim() === '' ? undefined : Number(code.value)
+    const entered = code.value.trim()
+    // `1e3` is no way to write a code.
+    const number = entered === '' ? undefined : /^\d+$/.test(entered) ? Number(entered) : Number.NaN
     if (number === undefined && reason.value !== '') {
       return refuse(this.#closeFault, code, 'A reason needs a code before it (RFC 6455, section 5.5.1)')
     }
@@ -124,8 +127,12 @@ export class Playground {
     if (new TextEncoder().encode(reason.value).length > MOST_REASON_BYTES) {
       return refuse(this.#closeFault, reason, `A reason has at most ${MOST_REASON_BYTES} bytes`)
     }
-    this.#connection.close(number, number === undefined ? undefined : reason.value)
-    this.#list.add(closeEntry('sent', number ?? 1005, reason.value))
+    this.#closeWith(number, reason.value)
+  }
+
+  #closeWith(code: number | undefined, reason: string): void {
+    this.#connection.close(code, code === undefined ? undefined : reason)
+    this.#list.add(closeEntry('sent', code ?? 1005, reason))
   }
 
   #receive(data: string | ArrayBuffer): void {
@@ -151,8 +158,9 @@ export class Playground {
     connect.hidden = !mayConnect
     connect.textContent = state === 'waiting' ? 'Connect now' : 'Connect'
     byId('stop', HTMLButtonElement).hidden = state === 'closed' || isOpen
+    byId('disconnect', HTMLButtonElement).hidden = !isOpen
     for (const input of [this.#address, this.#subprotocols]) input.readOnly = !mayConnect
-    for (const id of ['send', 'send-ping', 'close', 'measure']) disable(id, !isOpen)
+    for (const id of ['send', 'send-ping', 'close']) disable(id, !isOpen)
     if (isOpen) {
       accept(this.#sendFault, this.#payload)
       accept(this.#closeFault, byId('close-code', HTMLElement), byId('close-reason', HTMLElement))

@@ -1,9 +1,14 @@
-import { byId, onClick, say } from './dom.js'
+import { grouped } from './bytes.js'
+import { byId, disable, onClick, say } from './dom.js'
 import { drawRoundTrips, formatMs } from './round-trip-plot.js'
-import { RoundTrips } from './round-trips.js'
+import { LOST_MS, RoundTrips } from './round-trips.js'
 
 /** Between two measurements, in milliseconds. */
 const PROBE_MS = 1000
+/** Milliseconds that what is new on the page gets to be painted before something is measured. */
+const PAINT_MS = 50
+/** Milliseconds without an answer before that is said. */
+const PATIENCE_MS = 300
 
 /** Round-trip times of the playground's connection: measured by a text that comes back, if the user wants, and plotted. */
 export class RoundTripCard {
@@ -16,6 +21,10 @@ export class RoundTripCard {
   #isOwn = true
   #isOpen = false
   #timer: ReturnType<typeof setInterval> | undefined
+  /** Until a measurement that the user has asked for, or the first one. */
+  #soon: ReturnType<typeof setTimeout> | undefined
+  /** Until it is said that an answer is missing. */
+  #patience: ReturnType<typeof setTimeout> | undefined
 
   /** @param send sends a text that measures */
   constructor(send: (text: string) => void) {
@@ -24,7 +33,7 @@ export class RoundTripCard {
       this.#wishes[this.#isOwn ? 'own' : 'foreign'] = this.#probing.checked
       this.#run()
     })
-    onClick('measure', () => this.#probe())
+    onClick('measure', () => this.#probeSoon())
   }
 
   /** Whether texts that measure are shown like others. */
@@ -45,11 +54,13 @@ export class RoundTripCard {
     this.#isOpen = isOpen
     if (!isOpen) this.#trips.forget()
     this.#run()
+    this.draw()
   }
 
   /** `PING` is sent. */
   pinged(): void {
     this.#trips.pinged(performance.now())
+    this.#watch()
   }
 
   /** @returns whether it is the answer to a text that measures */
@@ -60,29 +71,47 @@ export class RoundTripCard {
   }
 
   draw(): void {
+    const isWaiting = this.#trips.isWaiting(performance.now())
     const { summary, lost, sent } = this.#trips
+    disable('measure', !this.#isOpen || isWaiting)
     drawRoundTrips(byId('plot', SVGSVGElement), this.#trips)
     tell('trip-last', summary && formatMs(summary.last))
     tell('trip-median', summary && formatMs(summary.median))
     tell('trip-range', summary && `${formatMs(summary.least)} to ${formatMs(summary.most)}`)
-    const count = `${sent.toLocaleString('en-US')} ${sent === 1 ? 'text' : 'texts'} “shardws round trip …” sent`
-    const missed =
-      lost === 0 ? '' : `, ${lost.toLocaleString('en-US')} without an answer: not every server echoes`
-    say(byId('trip-sent', HTMLElement), sent === 0 ? undefined : count + missed)
+    const count = `${grouped(sent)} ${sent === 1 ? 'text' : 'texts'} “shardws round trip …” sent`
+    const missed = lost === 0 ? '' : `, ${grouped(lost)} without an answer: not every server echoes`
+    const told = [...(sent === 0 ? [] : [count + missed]), ...(isWaiting ? ['waiting for an answer'] : [])]
+    say(byId('trip-sent', HTMLElement), told.length === 0 ? undefined : told.join('; '))
   }
 
   #run(): void {
     clearInterval(this.#timer)
+    clearTimeout(this.#soon)
     if (!this.#probing.checked || !this.#isOpen) return
-    this.#probe()
+    this.#probeSoon()
     this.#timer = setInterval(() => this.#probe(), PROBE_MS)
+  }
+
+  #probeSoon(): void {
+    clearTimeout(this.#soon)
+    this.#soon = setTimeout(() => this.#probe(), PAINT_MS)
   }
 
   #probe(): void {
     if (!this.#isOpen) return
     const text = this.#trips.begin(performance.now())
-    if (text !== undefined) this.#send(text)
-    this.draw()
+    if (text === undefined) return this.draw()
+    this.#send(text)
+    this.#watch()
+  }
+
+  /** Nothing is drawn when a text is sent: the answer would have to wait until that is laid out and painted. */
+  #watch(): void {
+    clearTimeout(this.#patience)
+    this.#patience = setTimeout(() => {
+      this.draw()
+      this.#patience = setTimeout(() => this.draw(), LOST_MS)
+    }, PATIENCE_MS)
   }
 }
 

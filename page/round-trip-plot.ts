@@ -1,3 +1,4 @@
+import { grouped } from './bytes.js'
 import { createSvg } from './dom.js'
 import { MOST_TIMES, type RoundTrips } from './round-trips.js'
 
@@ -10,7 +11,7 @@ const EDGE = 10
 
 /** Milliseconds as people write them. */
 export function formatMs(ms: number): string {
-  return `${ms > 0 && ms < 10 ? ms.toFixed(1) : Math.round(ms).toLocaleString('en-US')} ms`
+  return `${ms > 0 && ms < 10 ? ms.toFixed(1) : grouped(Math.round(ms))} ms`
 }
 
 /** Draws the times from left to right, the latest at the right. */

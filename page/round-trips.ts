@@ -3,11 +3,12 @@
 /** Times that are kept. */
 export const MOST_TIMES = 60
 /** Milliseconds after which an answer is not waited for any more. */
-const LOST_MS = 10_000
+export const LOST_MS = 10_000
 
 export interface RoundTripSummary {
   readonly last: number
   readonly least: number
+  /** Of an even number of times the mean of the two in the middle. */
   readonly median: number
   readonly most: number
 }
@@ -15,10 +16,10 @@ export interface RoundTripSummary {
 export class RoundTrips {
   /** In milliseconds, the oldest first. */
   readonly times: number[] = []
-  /** Answers that did not come. */
-  lost = 0
   /** Texts of `begin`. */
   sent = 0
+  /** Those of them that did not come back. */
+  lost = 0
   #waited: { readonly answers: readonly string[]; readonly sentMs: number } | undefined
   #count = 0
 
@@ -38,8 +39,8 @@ export class RoundTrips {
 
   isWaiting(nowMs: number): boolean {
     if (this.#waited !== undefined && nowMs - this.#waited.sentMs > LOST_MS) {
+      if (this.#isProbe) this.lost++
       this.#waited = undefined
-      this.lost++
     }
     return this.#waited !== undefined
   }
@@ -49,9 +50,14 @@ export class RoundTrips {
     if (this.#waited === undefined || !this.#waited.answers.includes(text)) return undefined
     this.times.push(nowMs - this.#waited.sentMs)
     if (this.times.length > MOST_TIMES) this.times.shift()
-    const kind = this.#waited.answers.length === 1 ? 'probe' : 'ping'
+    const kind = this.#isProbe ? 'probe' : 'ping'
     this.#waited = undefined
     return kind
+  }
+
+  /** Whether it is the answer to a text of `begin` that is waited for, and not that to PING. */
+  get #isProbe(): boolean {
+    return this.#waited?.answers.length === 1
   }
 
   /** The connection has ended: nothing comes any more. */
@@ -70,10 +76,11 @@ export class RoundTrips {
   get summary(): RoundTripSummary | undefined {
     if (this.times.length === 0) return undefined
     const sorted = [...this.times].sort((one, other) => one - other)
+    const middle = sorted.length >> 1
     return {
       last: this.times[this.times.length - 1],
       least: sorted[0],
-      median: sorted[Math.floor(sorted.length / 2)],
+      median: (sorted[middle] + sorted[(sorted.length - 1) >> 1]) / 2,
       most: sorted[sorted.length - 1],
     }
   }

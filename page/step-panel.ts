@@ -1,5 +1,5 @@
 import type { FrameCodec, Message } from '../src/codec/index.js'
-import { hexOf } from './bytes.js'
+import { grouped, hexOf } from './bytes.js'
 import { byId, create, disable, onClick } from './dom.js'
 import type { Sample, StreamLayout } from './frame-layout.js'
 import { decodeUpTo, describeMessage, placeOf } from './stepping.js'
@@ -45,6 +45,12 @@ export class StepPanel {
     return this.#slider.valueAsNumber
   }
 
+  /** As the user has left it. */
+  set position(count: number) {
+    this.#slider.valueAsNumber = count
+    this.#isMoved = true
+  }
+
   /** The byte that was pushed last, where the user has said which. */
   get focus(): number | undefined {
     return this.#isMoved ? Math.max(0, this.position - 1) : undefined
@@ -60,7 +66,7 @@ export class StepPanel {
     const place =
       position === 0
         ? 'Nothing is pushed yet.'
-        : `Byte ${position.toLocaleString('en-US')} of ${bytes.length.toLocaleString('en-US')} is 0x${hexOf(bytes[position - 1])}, ${placeOf(layout, position - 1)}.`
+        : `Byte ${grouped(position)} of ${grouped(bytes.length)} is 0x${hexOf(bytes[position - 1])}, ${placeOf(layout, position - 1)}.`
     byId('pushed', HTMLElement).textContent = place
     const told = [place, ...now.map(message => `It yields ${describeMessage(message)}.`)].join(' ')
     this.#slider.setAttribute('aria-valuetext', told)
@@ -80,7 +86,7 @@ function listYield(before: readonly Message[], now: readonly Message[]): void {
       create(
         'li',
         { class: `${message.type === 'error' ? 'fault' : ''}${isNow ? ' now' : ''}`.trim() },
-        describeMessage(message),
+        `${describeMessage(message)} `,
         ...(isNow ? [create('span', { class: 'tag' }, 'with this byte')] : []),
       ),
     )

@@ -1,6 +1,6 @@
 import type { FrameCodec, Message } from '../src/codec/index.js'
 import { touches } from './blame.js'
-import { countBytes, hexOf, toHex } from './bytes.js'
+import { countBytes, grouped, hexOf, toHex } from './bytes.js'
 import { FIELD_TITLES, OPCODE_NAMES, opcodeOf } from './field-notes.js'
 import { type FrameLayout, limitsOf, type Sample, type StreamLayout } from './frame-layout.js'
 
@@ -54,9 +54,9 @@ export function placeOf(layout: StreamLayout, offset: number): string {
   if (index === -1) return layout.isClosed ? 'discarded, behind a Close frame' : 'behind what is read'
   const frame = layout.frames[index]
   const inFrame = offset - frame.offset
-  const name = `frame ${index + 1}`
+  const name = `frame ${grouped(index + 1)}`
   if (inFrame >= frame.headerLength)
-    return `byte ${inFrame - frame.headerLength + 1} of the payload of ${name}`
+    return `byte ${grouped(inFrame - frame.headerLength + 1)} of the payload of ${name}`
   const kinds = frame.fields.filter(
     ({ start, bits }) => start < (inFrame + 1) * 8 && start + bits > inFrame * 8,
   )
@@ -73,12 +73,18 @@ export function describeFault(frame: FrameLayout, index: number, bytes: Uint8Arr
   const at = isThere || wrong.length === 0 ? decided : offset + (wrong[0].start >> 3)
   const titles = fields.filter(field => touches(wrong, field)).map(({ kind }) => FIELD_TITLES[kind])
   const place =
-    titles.length > 0 ? titles.join(' and ') : `byte ${decided - offset - headerLength + 1} of the payload`
+    titles.length > 0
+      ? titles.join(' and ')
+      : `byte ${grouped(decided - offset - headerLength + 1)} of the payload`
   const { code, message, closeCode } = violation.error
-  const known = isThere ? '' : ` It is known with the byte at offset ${decided}, when the field is complete.`
+  const known = isThere
+    ? ''
+    : code === 'ERR_INVALID_UTF8'
+      ? ` The message ends with the byte at offset ${grouped(decided)}, inside a character.`
+      : ` It is known with the byte at offset ${grouped(decided)}, when the field is complete.`
   return {
     code,
-    text: ` at offset ${at} of the stream, 0x${hexOf(bytes[at] ?? 0)}, ${place} of frame ${index + 1}: ${message}.${known} The connection is closed with ${closeCode}.`,
+    text: ` at offset ${grouped(at)} of the stream, 0x${hexOf(bytes[at] ?? 0)}, ${place} of frame ${grouped(index + 1)}: ${message}.${known} The connection is closed with ${closeCode}.`,
   }
 }
 

@@ -17,7 +17,6 @@ export class Tabs {
         if (next === undefined) return
         event.preventDefault()
         this.#go(VIEWS[next])
-        tabOf(VIEWS[next]).focus()
       })
     }
   }
@@ -28,6 +27,8 @@ export class Tabs {
 
   show(view: View): void {
     this.#view = view
+    // The focus of a tab goes with what is selected, also when the browser goes back.
+    if (document.activeElement?.getAttribute('role') === 'tab') tabOf(view).focus()
     for (const each of VIEWS) {
       const isShown = each === view
       const tab = tabOf(each)

@@ -9,13 +9,31 @@ function read(text: string, form?: BytesForm): string {
 }
 
 describe('bytes in hexadecimal', () => {
-  it.each(['81 05', '8105', '0x81, 0x05', '81:05', '\\x81\\x05', '[0x81, 0x05];', '81\n05\n', '{81,05}'])(
-    '%j',
-    text => {
-      expect(read(text)).toBe('hex 81 05')
-      expect(read(text, 'hex')).toBe('hex 81 05')
-    },
-  )
+  it.each([
+    '81 05',
+    '8105',
+    '0x81, 0x05',
+    '81:05',
+    '\\x81\\x05',
+    '[0x81, 0x05];',
+    '81\n05\n',
+    '{81,05}',
+    '81-05',
+    '<Buffer 81 05>',
+  ])('%j', text => {
+    expect(read(text)).toBe('hex 81 05')
+    expect(read(text, 'hex')).toBe('hex 81 05')
+  })
+
+  it('with hyphens between them are no base64url', () => {
+    expect(read('81-05-48-65-6c-6c-6f')).toBe('hex 81 05 48 65 6c 6c 6f')
+    expect(read('81-05\n48-65')).toBe('hex 81 05 48 65')
+    expect(read('81-05-4')).toMatch(/half a byte/)
+    expect(read('ab-c')).toBe('base64 69 bf 9c')
+    expect(read('abc-ef-1')).toMatch(/^base64/)
+    const long = '81-'.repeat(40_000)
+    expect(parseBytes(long)).toMatchObject({ form: 'hex', fault: undefined, bytes: { length: 40_000 } })
+  })
 
   it('may be none', () => {
     expect(read('')).toBe('hex')

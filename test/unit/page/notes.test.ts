@@ -40,6 +40,16 @@ describe('the notes on fields', () => {
   })
 })
 
+it('the note on a reserved bit says that the frame is refused, where it is', () => {
+  const { frames: all } = layoutStream(codec, { role: 'client', bytes: Uint8Array.of(0xf1, 0) })
+  const bits = all[0].fields.filter(({ kind }) => kind.startsWith('rsv'))
+  expect(bits).toHaveLength(3)
+  for (const field of bits) {
+    expect(noteOnField(field, all[0], 'client').text).toMatch(/so the frame is refused\.$/)
+    expect(noteOnField({ ...field, value: 0n }, all[0], 'client').text).not.toMatch(/refused/)
+  }
+})
+
 describe('the notes on bytes of text', () => {
   const meanings = (wire: number[], role: 'client' | 'server' = 'client') => {
     const { frames: all } = layoutStream(codec, { role, bytes: Uint8Array.from(wire) })

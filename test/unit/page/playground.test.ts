@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ownAddress, parseAddress, parseSubprotocols } from '../../../page/address.js'
 import { BackOff, STEADY_MS } from '../../../page/back-off.js'
 import { layoutStream } from '../../../page/frame-layout.js'
+import { previewOf } from '../../../page/message-list.js'
 import {
   encodeEntry,
   entryOf,
@@ -35,9 +36,11 @@ describe('the address', () => {
     ['http://[::1]:9000/', { url: 'ws://[::1]:9000/' }],
     ['ftp://x.example', { fault: 'Addresses of WebSockets begin with ws:// or wss://, not ftp://' }],
     ['', { fault: 'This is no address: it should look like ws://localhost:9000/' }],
+    ['/chat?a=1', { url: 'ws://localhost:9000/chat?a=1' }],
+    ['ws://a%20b', { fault: 'This is no address: it should look like ws://localhost:9000/' }],
     ['ws://a b', { fault: 'This is no address: it should look like ws://localhost:9000/' }],
   ])('%j', (text, parsed) => {
-    expect(parseAddress(text)).toEqual(parsed)
+    expect(parseAddress(text, 'ws://localhost:9000/tools/')).toEqual(parsed)
   })
 
   it('subprotocols', () => {
@@ -123,6 +126,13 @@ describe('the messages', () => {
     },
   )
 
+  it('are listed by their beginning, which does not end inside a character', () => {
+    const of = (text: string) => previewOf(entryOf('received', text, 0))
+    expect(of(`x${'é'.repeat(100)}`)).toBe(`x${'é'.repeat(79)} …`)
+    expect(of('é'.repeat(80))).toBe('é'.repeat(80))
+    expect(previewOf(entryOf('sent', new Uint8Array(41), 0))).toBe(`${Array(40).fill('00').join(' ')} …`)
+  })
+
   it('are whole up to what is kept', () => {
     const entry = entryOf('received', 'x'.repeat(MOST_KEPT_BYTES), 0)
     const sample = encodeEntry(codec, entry)
@@ -142,7 +152,7 @@ describe('round trips', () => {
     trips.pinged(2000)
     expect(trips.receive('PONG', 2001)).toBe('ping')
     expect(trips.times).toEqual([3, 1])
-    expect(trips.summary).toEqual({ last: 1, least: 1, median: 3, most: 3 })
+    expect(trips.summary).toEqual({ last: 1, least: 1, median: 2, most: 3 })
   })
 
   it('that do not come back are counted', () => {
@@ -151,6 +161,20 @@ describe('round trips', () => {
     expect(trips.begin(9999)).toBeUndefined()
     expect(trips.begin(10_001)).toBeTypeOf('string')
     expect(trips).toMatchObject({ lost: 1, summary: undefined })
+  })
+
+  it('have the middle one of an odd number of times as the median', () => {
+    const trips = new RoundTrips()
+    for (const ms of [9, 1, 2]) trips.receive(trips.begin(0) as string, ms)
+    expect(trips.summary).toEqual({ last: 2, least: 1, median: 2, most: 9 })
+  })
+
+  it('do not count PING among the texts that are lost', () => {
+    const trips = new RoundTrips()
+    trips.pinged(0)
+    expect(trips.isWaiting(9999)).toBe(true)
+    expect(trips.isWaiting(10_001)).toBe(false)
+    expect(trips).toMatchObject({ sent: 0, lost: 0 })
   })
 
   it('of another server are others', () => {

@@ -113,6 +113,8 @@ describe('a fault is', () => {
     ['client', '82 7f 00 00 00 00 00 10 00 01', 'Extended payload length', 9],
     ['client', '81 03 48 ff 6f', 'byte 2 of the payload', 3],
     ['client', '88 02 03 ed', 'byte 2 of the payload', 3],
+    ['client', '88 01 03', 'Payload length', 1],
+    ['server', '88 81 37 fa 21 3d 34', 'Payload length', 1],
   ] as const)('read by a %s: %s: the field %s, at offset %i', (role, wire, place, at) => {
     const bytes = hex(wire)
     const { frames } = layoutStream(codec, { bytes, role })
@@ -123,6 +125,32 @@ describe('a fault is', () => {
     expect(frames[0].wrong.some(({ start, bits }) => start >> 3 <= at && (start + bits - 1) >> 3 >= at)).toBe(
       true,
     )
+  })
+
+  it.each([
+    ['client', '01 01 c3 80 00', 3, 4],
+    ['server', '01 81 37 fa 21 3d f4 80 80 37 fa 21 3d', 7, 12],
+    ['client', '01 01 c3 89 00 80 00', 5, 6],
+  ] as const)('read by a %s: %s: that a text ends inside a character', (role, wire, at, decided) => {
+    const bytes = hex(wire)
+    const { frames, violation } = layoutStream(codec, { bytes, role })
+    const last = frames[frames.length - 1]
+    expect(violation).toMatchObject({ offset: decided, error: { code: 'ERR_INVALID_UTF8' } })
+    expect(last.wrong).toMatchObject([{ kind: 'fin', start: 0, bits: 1 }])
+    expect(describeFault(last, frames.length - 1, bytes)?.text).toMatch(
+      new RegExp(
+        `^ at offset ${at} of .*, FIN of frame .* ends with the byte at offset ${decided}, inside a char`,
+      ),
+    )
+  })
+
+  it('writes numbers as the rest of the page does', () => {
+    const bytes = new Uint8Array(2010)
+    bytes.set(hex('82 7e 07 d0'))
+    bytes.set(hex('81 03 ff'), 2004)
+    const layout = layoutStream(codec, { bytes, role: 'client' })
+    expect(placeOf(layout, 2003)).toBe('byte 2,000 of the payload of frame 1')
+    expect(describeFault(layout.frames[1], 1, bytes)?.text).toMatch(/^ at offset 2,006 of the stream/)
   })
 
   it('a single bit, if it is one', () => {
