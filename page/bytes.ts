@@ -37,7 +37,8 @@ const TELLING = 65_536
 export function parseBytes(text: string, form?: BytesForm, most = Number.POSITIVE_INFINITY): ParsedBytes {
   if (form !== undefined) return form === 'hex' ? parseHex(text, most) : parseBase64(text, most)
   const beginning = text.slice(0, TELLING)
-  if ([ALL_HEX, BEGINS_AS_HEX, HYPHENATED].some(form => form.test(beginning))) return parseHex(text, most)
+  if ([ALL_HEX, BEGINS_AS_HEX, HYPHENATED].some(pattern => pattern.test(beginning)))
+    return parseHex(text, most)
   if (BASE64.test(withoutSpaces(beginning))) return parseBase64(text, most)
   const wrong = strange(beginning, /[\da-f\s,:;[\]{}]/i)
   return { ...none('base64'), fault: `${quoted(wrong)} is neither hexadecimal nor base64` }

@@ -35,8 +35,7 @@ describe('the handshake', needs(chromiumPath(), counterparts.chromium.reason), (
     expect(`${response.join('\r\n')}\r\n`).toBe(received[0])
 
     await page.getByRole('option', { name: /^Sec-WebSocket-Key/ }).hover()
-    const note = page.getByRole('complementary', { name: 'About the line' })
-    expect(await note.innerText()).toMatch(/16 random bytes in base64.*RFC 6455, section 11\.3\.1/s)
+    await assertShows(page, '#line-note', /16 random bytes in base64.*RFC 6455, section 11\.3\.1/s)
     expect(await page.getByRole('option', { name: /^Sec-WebSocket-Key/ }).getAttribute('aria-label')).toMatch(
       / RFC 6455, section 11\.3\.1\.$/,
     )
@@ -93,9 +92,35 @@ describe('the handshake', needs(chromiumPath(), counterparts.chromium.reason), (
 
   test('says so where the server does not tell', async () => {
     const page = await served.open('', {}, [], opened =>
-      opened.routeWebSocket(/.*/, socket => socket.close()),
+      // Once it is open.
+      opened.routeWebSocket(/.*/, socket => void setTimeout(() => void socket.close(), 200)),
     )
     await page.getByRole('tab', { name: 'Handshake' }).click()
     await assertShows(page, '#shake-status', /did not tell/)
+  })
+
+  test('says so where there is no server, and shows none', async () => {
+    served.expected = /ERR_CONNECTION_REFUSED/
+    const gone = await served.other()
+    const page = await served.open(gone.url.replace('ws', 'http'))
+    await assertShows(page, '#status', /^Not connected$/)
+    gone.kill('SIGKILL')
+    await page.getByRole('tab', { name: 'Handshake' }).click()
+    await assertShows(page, '#shake-status', /^No connection to ws:/)
+    const [status, fault] = ['shake-status', 'accept-fault'].map(id =>
+      page.locator(`#${id}`).evaluate(element => getComputedStyle(element).color),
+    )
+    expect(await status).toBe(await fault)
+    expect(await page.getByRole('listbox').count()).toBe(0)
+    // The steps are those of the example in RFC 6455 1.3.
+    expect(await textOf(page, '#accept-base64')).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=')
+    expect(await page.getByRole('button', { name: 'Restore' }).isDisabled()).toBe(true)
+
+    await served.other('--port', new URL(gone.url).port)
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await assertShows(page, '#accept-verdict', /^✓/)
+    expect(await page.getByRole('listbox').count()).toBe(2)
+    expect(await page.getByRole('button', { name: 'Restore' }).isDisabled()).toBe(false)
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
   })
 })

@@ -3,7 +3,7 @@ import type { Page } from 'playwright'
 import { describe, expect, test } from 'vitest'
 import { chromiumPath, counterparts } from '../counterparts.js'
 import { needs } from '../needs.js'
-import { connect, focused, messagesOf, ServedPage, textOf } from '../support/served-page.js'
+import { assertShows, connect, focused, messagesOf, ServedPage, textOf } from '../support/served-page.js'
 import { until } from '../support/until.js'
 
 const HELLO = '81 85 37 fa 21 3d 7f 9f 4d 51 58'
@@ -50,16 +50,38 @@ describe('the frame inspector', needs(chromiumPath(), counterparts.chromium.reas
 
     expect(await note(page).innerText()).toMatch(/^Choose a field/)
     await field(page, /^opcode/).hover()
-    expect(await note(page).innerText()).toMatch(
+    await assertShows(
+      page,
+      '#field-note',
       /opcode\s+0x1, text\s+It begins a text message.*\s+RFC 6455, section 5\.6/,
     )
-    await field(page, /^Masking key/).click()
-    await field(page, /^FIN/).hover()
-    expect(await note(page).innerText()).toMatch(/^FIN/)
+    // The way to what is linked there is out of the drawing.
     await page.mouse.move(0, 0)
-    expect(await note(page).innerText()).toMatch(/^Masking key\s+37 fa 21 3d/)
     const link = note(page).getByRole('link')
+    await link.hover()
+    expect(await link.getAttribute('href')).toBe('https://www.rfc-editor.org/rfc/rfc6455#section-5.6')
+    await field(page, /^Masking key/).click()
     expect(await link.getAttribute('href')).toBe('https://www.rfc-editor.org/rfc/rfc6455#section-5.3')
+    // What a pointer only crosses is not what it points at.
+    const seen = await note(page).evaluate(async element => {
+      const titles: (string | undefined)[] = []
+      const title = () => element.querySelector('h3')?.textContent ?? undefined
+      const point = (kind: string) =>
+        document
+          .querySelector(`.cell[data-kind=${kind}]`)
+          ?.dispatchEvent(new PointerEvent('pointerover', { bubbles: true }))
+      await new Promise<void>(resolve => {
+        new MutationObserver(() => {
+          titles.push(title())
+          if (title() === 'MASK') resolve()
+        }).observe(element, { childList: true })
+        for (const kind of ['fin', 'rsv1', 'mask']) point(kind)
+      })
+      return titles
+    })
+    expect(seen).toEqual(['MASK'])
+    expect(await page.getByRole('heading', { name: 'Frame 1 text · 5 bytes · masked' }).count()).toBe(1)
+    expect(await page.locator('#yielded li').textContent()).toBe('the text “Hello” with this byte')
     const rows = await page.locator('.payload-tables tr').allInnerTexts()
     expect(rows.map(row => row.trim().split(/\s+/).join(' '))).toEqual([
       'masked 7f 9f 4d 51 58',
@@ -187,6 +209,12 @@ describe('the frame inspector', needs(chromiumPath(), counterparts.chromium.reas
     await example.selectOption('Binary, 16-bit length')
     expect(await field(page, /^Extended payload length: 256\./).count()).toBe(1)
     expect(await textOf(page, '.drawing')).toMatch(/224 bytes of payload below, not drawn/)
+    // Also those that are in the table only.
+    const inTable = page.locator('.payload-tables td[data-choice="63"]').first()
+    await inTable.hover()
+    await assertShows(page, '#field-note', /^Payload\s+00 .*\s+Byte 64 of 256\. Its meaning/)
+    await inTable.click()
+    expect(await page.locator('.payload-tables .chosen').allInnerTexts()).toEqual(['00', '·'])
     await example.selectOption('Binary, 64-bit length, only begun')
     expect(await field(page, /^Extended payload length: 65,536\./).count()).toBe(1)
     await example.selectOption('Text in two fragments, a ping between them')
@@ -258,6 +286,16 @@ describe('the frame inspector', needs(chromiumPath(), counterparts.chromium.reas
     expect(await page.locator('.bits .later').count()).toBe(8)
     expect(await page.locator('td.later').count()).toBe(4)
     expect(await textOf(page, '.frame h3')).toMatch(/incomplete$/)
+    // A bit that is flipped does not push the rest.
+    await slider.fill('3')
+    await field(page, /^RSV1/).click()
+    await page.getByRole('button', { name: 'Flip this bit' }).click()
+    expect(await slider.inputValue()).toBe('3')
+    expect(await textOf(page, '.frame .fault')).toMatch(/^ERR_FRAME_RESERVED_BITS/)
+    expect(await focused(page)).toBe('Flip this bit')
+    await page.getByRole('button', { name: 'Flip this bit' }).click()
+    expect(await textOf(page, '#pushed')).toMatch(/^Byte 3 of 11 /)
+    await slider.focus()
     await page.keyboard.press('Home')
     expect(await textOf(page, '#pushed')).toBe('Nothing is pushed yet.')
     expect(await page.locator('.bits .later').count()).toBe(88)

@@ -44,6 +44,13 @@ describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () =>
     await page.goBack()
     expect(await page.getByRole('tabpanel', { name: 'Handshake' }).isVisible()).toBe(true)
     expect(await page.getByRole('tabpanel').count()).toBe(1)
+    // The focus of a tab is not left on one that is not selected any more.
+    await tab('Handshake').focus()
+    await page.goBack()
+    expect([
+      await page.getByRole('tabpanel', { name: 'inspector' }).isVisible(),
+      await isActive('Frame inspector'),
+    ]).toEqual([true, true])
   })
 
   test('are announced by name', async () => {
@@ -154,6 +161,26 @@ describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () =>
       opened.route('**/codec.wasm', route => route.fulfill({ status: 404 })),
     )
     expect(await page.getByRole('alert').innerText()).toMatch(/needs WebAssembly with SIMD/)
+  })
+
+  test('show the link of a long note on a small screen, and what is selected in forced colours', async () => {
+    const page = await served.open('/#inspector', { forcedColors: 'active' })
+    const background = (name: string) =>
+      page.getByRole('tab', { name }).evaluate(element => getComputedStyle(element).backgroundColor)
+    expect(await background('Frame inspector')).not.toBe(await background('Playground'))
+    for (const [width, height] of [
+      [320, 568],
+      [640, 320],
+    ]) {
+      await page.setViewportSize({ width, height })
+      await page.locator('.cell[data-kind=key]').first().click()
+      const [note, link] = await Promise.all(
+        ['#field-note', '#field-note a'].map(selector => page.locator(selector).boundingBox()),
+      )
+      if (note === null || link === null) throw new Error('there is no note')
+      expect(link.y).toBeGreaterThan(note.y)
+      expect(link.y + link.height).toBeLessThanOrEqual(Math.min(height, note.y + note.height))
+    }
   })
 
   test('work by touch', async () => {

@@ -6,6 +6,36 @@ import { assertShows, connect, focused, messagesOf, ServedPage, textOf } from '.
 import { SilentServer } from '../support/silent-server.js'
 import { until } from '../support/until.js'
 
+/** Runs in the page: counts what changes in the task that sends a text that measures, and from there to the answer. */
+function watchRoundTrips(): void {
+  const changes: number[] = []
+  let count = 0
+  const observer = new MutationObserver(records => {
+    count += records.length
+  })
+  class Watched extends WebSocket {
+    #waited = ''
+
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols)
+      observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true })
+      // The first to hear of it.
+      this.addEventListener('message', ({ data }) => {
+        if (data === this.#waited) changes.push(count + observer.takeRecords().length)
+        this.#waited = ''
+      })
+    }
+
+    override send(data: string | Uint8Array<ArrayBuffer>): void {
+      super.send(data)
+      if (typeof data !== 'string' || !data.startsWith('shardws round trip')) return
+      this.#waited = data
+      count = 0
+    }
+  }
+  Object.assign(globalThis, { WebSocket: Watched, roundTripChanges: changes })
+}
+
 describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), () => {
   const served = ServedPage.use()
 
@@ -29,9 +59,11 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     await until('the echo', async () => (await messagesOf(page)).length === 6)
     expect(await page.getByRole('alert').count()).toBe(0)
 
-    await page.getByLabel('Code', { exact: true }).fill('1001')
-    await page.getByRole('button', { name: 'Close', exact: true }).click()
-    expect(await page.getByRole('alert').innerText()).toBe('Browsers send 1000 and 3000 to 4999 only')
+    for (const code of ['1001', '1e3']) {
+      await page.getByLabel('Code', { exact: true }).fill(code)
+      await page.getByRole('button', { name: 'Close', exact: true }).click()
+      expect(await page.getByRole('alert').innerText()).toBe('Browsers send 1000 and 3000 to 4999 only')
+    }
     await page.getByLabel('Code', { exact: true }).fill('3001')
     await page.getByLabel('Reason', { exact: true }).fill('é'.repeat(62))
     await page.getByRole('button', { name: 'Close', exact: true }).click()
@@ -64,12 +96,22 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     const { host, port } = new URL(away.url)
     const page = await served.open('', {}, [host])
     await page.getByLabel('Address').fill(host)
+    // Chromium itself writes to its console that a WebSocket did not come about.
+    served.expected = /WebSocket connection to .* failed/
+    await page.getByLabel('Subprotocols').fill('chat')
+    await page.getByRole('button', { name: 'Connect', exact: true }).click()
+    await assertShows(
+      page,
+      '#status',
+      /^No connection, next attempt in .* s\. Subprotocols were offered \(chat\): the other end may know none/,
+    )
+    await page.getByRole('button', { name: 'Stop' }).click()
+
     await page.getByLabel('Subprotocols').fill('chat, superchat')
     await connect(page)
     expect(await textOf(page, '#status')).toBe(`Connected to ${away.url}/, subprotocol superchat`)
 
-    // Chromium itself writes to its console that a WebSocket did not come about.
-    served.expected = /WebSocket connection to .* failed/
+    // Now it is not for the subprotocols.
     away.kill('SIGKILL')
     await assertShows(page, '#status', /^(Closed with 1006|No connection), next attempt in \d+\.\d s$/)
     const back = await served.other('--port', port, '--protocols', 'superchat')
@@ -98,6 +140,9 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     expect(await page.getByRole('alert').innerText()).toMatch(/begin with ws:\/\/ or wss:\/\//)
     expect(await invalid()).toEqual(['true', null])
     expect(await focused(page)).toBe('address')
+    await address.fill('ws://a b/')
+    await page.getByRole('button', { name: 'Connect', exact: true }).click()
+    expect(await page.getByRole('alert').innerText()).toMatch(/^This is no address/)
     await address.fill(served.server.url)
     await subprotocols.fill('a"b')
     await page.getByRole('button', { name: 'Connect', exact: true }).click()
@@ -129,7 +174,7 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     // And what can be used is used at once, with the shortest wait after it.
     await page.getByLabel('Subprotocols').fill('chat')
     await page.getByRole('button', { name: 'Connect now' }).click()
-    await assertShows(page, '#status', /, next attempt in 0\.\d s$/)
+    await assertShows(page, '#status', /, next attempt in 0\.\d s\. Subprotocols/)
     expect(await page.getByRole('alert').count()).toBe(0)
   })
 
@@ -182,6 +227,13 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     // What can't be used says why.
     await page.keyboard.press('Space')
     expect(await page.getByRole('alert').innerText()).toBe('Not connected: there is nothing to close')
+
+    await connect(page)
+    await page.getByRole('button', { name: 'Disconnect' }).focus()
+    await page.keyboard.press('Space')
+    await assertShows(page, '#status', /^Closed with 1000$/)
+    expect(await focused(page)).toBe('connect')
+    expect(await page.getByRole('button', { name: 'Disconnect' }).count()).toBe(0)
   })
 
   test('says what comes to those who do not see it, and not all of a flood', async () => {
@@ -209,8 +261,8 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     expect(Number(await said.getAttribute('data-count'))).toBeLessThan(6)
   })
 
-  test('plots round-trip times', async () => {
-    const page = await served.open()
+  test('plots round-trip times, and changes nothing that would be painted before the answer is there', async () => {
+    const page = await served.open('', {}, [], opened => opened.addInitScript(watchRoundTrips))
     expect(await page.getByRole('img', { name: 'Round-trip times: none yet' }).count()).toBe(1)
     await connect(page)
     await page.getByLabel('Every second').uncheck()
@@ -229,6 +281,30 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     expect(await messagesOf(page)).toEqual(['↓ text 4 B PONG', '↑ text 4 B PING'])
     await page.getByLabel('Every second').check()
     await until('more', async () => (await points.count()) >= 5)
+    const changes = await page.evaluate(
+      () => (globalThis as { roundTripChanges?: number[] }).roundTripChanges,
+    )
+    expect(changes?.length).toBeGreaterThanOrEqual(4)
+    expect(new Set(changes)).toEqual(new Set([0]))
+  })
+
+  test('says that an answer is waited for, and that it did not come', async () => {
+    const silent = await SilentServer.start()
+    try {
+      const page = await served.open('', {}, [new URL(silent.url).host], opened => opened.clock.install())
+      const measure = page.getByRole('button', { name: 'Measure' })
+      expect(await measure.isDisabled()).toBe(true)
+      await page.getByLabel('Address').fill(silent.url)
+      await connect(page)
+      await measure.click()
+      await assertShows(page, '#trip-sent', /^1 text .* sent; waiting for an answer$/)
+      expect(await measure.isDisabled()).toBe(true)
+      await page.clock.fastForward(11_000)
+      await assertShows(page, '#trip-sent', /^1 text .* sent, 1 without an answer: not every server echoes$/)
+      expect(await measure.isDisabled()).toBe(false)
+    } finally {
+      await silent.close()
+    }
   })
 
   test('measures every second at its own server only, and shows what it sends if wanted', async () => {
@@ -268,5 +344,19 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     })
     await assertShows(page, '#message-count', /^700 in all, the oldest 500 not shown$/)
     expect(await page.locator('#messages li').count()).toBe(200)
+
+    // As long as the sizes are of messages that nobody sends in a test.
+    const boxes = await page
+      .locator('.message')
+      .first()
+      .evaluate(line => {
+        const [size, preview] = ['.size', '.preview'].map(name => line.querySelector(name) as HTMLElement)
+        size.textContent = '30,000,000 B'
+        const text = document.createRange()
+        text.selectNodeContents(size)
+        return { text: text.getBoundingClientRect(), preview: preview.getBoundingClientRect() }
+      })
+    expect(boxes.text.height).toBeLessThanOrEqual(boxes.preview.height)
+    expect(boxes.text.right).toBeLessThan(boxes.preview.left)
   })
 })
