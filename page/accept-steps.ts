@@ -9,13 +9,13 @@ const EXAMPLE = 'dGhlIHNhbXBsZSBub25jZQ=='
 /** The accept key, computed step by step from a key that can be edited (RFC 6455 4.2.2). */
 export class AcceptSteps {
   readonly #key = byId('accept-key', HTMLInputElement)
-  readonly #verdict = byId('accept-verdict', HTMLElement)
+  readonly #verdict = byId('accept-verdict')
   /** Of the handshake that is shown; empty before there is one. */
   #sent = ''
   #accepted = ''
 
   constructor() {
-    byId('accept-guid', HTMLElement).textContent = GUID
+    byId('accept-guid').textContent = GUID
     this.#key.addEventListener('input', () => this.#compute())
     this.#key.value = EXAMPLE
     this.#compute()
@@ -39,17 +39,16 @@ export class AcceptSteps {
     disable('restore-key', this.#sent === '')
     const isValid = isValidKey(key)
     say(
-      byId('accept-fault', HTMLElement),
+      byId('accept-fault'),
       isValid
         ? undefined
         : 'A key is 16 bytes in base64: 22 characters and ==. The server would refuse this one with 400.',
     )
     this.#key.setAttribute('aria-invalid', String(!isValid))
-    byId('accept-joined', HTMLElement).textContent = isValid ? key + GUID : '–'
+    byId('accept-joined').textContent = isValid ? key + GUID : '–'
     const accept = isValid ? acceptKey(key) : undefined
-    byId('accept-sha1', HTMLElement).textContent =
-      accept === undefined ? '–' : toHex(parseBytes(accept, 'base64').bytes)
-    byId('accept-base64', HTMLElement).textContent = accept ?? '–'
+    byId('accept-sha1').textContent = accept === undefined ? '–' : toHex(parseBytes(accept, 'base64').bytes)
+    byId('accept-base64').textContent = accept ?? '–'
     const isEqual = accept === this.#accepted
     this.#verdict.dataset.verdict = accept === undefined || this.#accepted === '' ? 'none' : String(isEqual)
     say(

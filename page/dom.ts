@@ -3,9 +3,13 @@
 /**
  * The element of index.html with this id.
  *
+ * @param type what it is, where that matters
  * @throws Error when there is none of that type
  */
-export function byId<Type extends Element>(id: string, type: abstract new (...args: never[]) => Type): Type {
+export function byId<Type extends Element = HTMLElement>(
+  id: string,
+  type: abstract new (...args: never[]) => Type = HTMLElement as never,
+): Type {
   const element = document.getElementById(id)
   if (!(element instanceof type)) throw new Error(`index.html has no ${type.name} ${id}`)
   return element

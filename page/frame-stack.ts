@@ -35,8 +35,8 @@ const NOTHING: Scene = {
 
 /** The frames around a byte, one below the other, and the note on the field that is chosen. */
 export class FrameStack {
-  readonly #root = byId('frames', HTMLElement)
-  readonly #panel = new NotePanel(byId('field-note', HTMLElement))
+  readonly #root = byId('frames')
+  readonly #panel = new NotePanel(byId('field-note'))
   readonly #choices: Choices
   readonly #flip: (bit: number) => void
   readonly #narrow = matchMedia('(max-width: 760px)')
@@ -152,7 +152,7 @@ export class FrameStack {
       this.#flip(bit)
       // The same field again, with what it is now.
       this.chosen = choice
-      byId('field-note', HTMLElement).querySelector('button')?.focus()
+      byId('field-note').querySelector('button')?.focus()
     })
     return button
   }

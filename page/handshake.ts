@@ -14,7 +14,7 @@ const HINT = 'Choose a line: point at it, touch it, or use the arrow keys.'
 /** The view of an opening handshake, which the server of the page has to tell since the browser does not. */
 export class HandshakeView {
   readonly #address: string
-  readonly #panel = new NotePanel(byId('line-note', HTMLElement))
+  readonly #panel = new NotePanel(byId('line-note'))
   readonly #steps = new AcceptSteps()
   readonly #choices: Choices
   #lines: Record<string, readonly HeadLine[]> = {}
@@ -24,7 +24,7 @@ export class HandshakeView {
   /** @param address of the server that brought the page */
   constructor(address: string) {
     this.#address = address
-    this.#choices = new Choices(byId('heads', HTMLElement), {
+    this.#choices = new Choices(byId('heads'), {
       chosen: choice => {
         this.#chosen = choice
         this.#showChosen()
@@ -68,13 +68,11 @@ export class HandshakeView {
   }
 
   #show(request: string, response: string): void {
-    byId('heads', HTMLElement).hidden = false
-    byId('shake', HTMLElement).textContent = 'Another one'
+    byId('heads').hidden = false
+    byId('shake').textContent = 'Another one'
     this.#lines = { request: parseHead(request), response: parseHead(response) }
     for (const side of SIDES) {
-      byId(side, HTMLElement).replaceChildren(
-        ...this.#lines[side].map((line, index) => drawLine(line, index, side)),
-      )
+      byId(side).replaceChildren(...this.#lines[side].map((line, index) => drawLine(line, index, side)))
     }
     this.#chosen = undefined
     this.#choices.refresh(undefined)
@@ -96,7 +94,7 @@ export class HandshakeView {
   }
 
   #say(text: string, isFault = false): void {
-    const status = byId('shake-status', HTMLElement)
+    const status = byId('shake-status')
     say(status, text)
     status.classList.toggle('fault', isFault)
   }

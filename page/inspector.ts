@@ -33,7 +33,7 @@ export class Inspector {
   readonly #limited = byId('limited', HTMLInputElement)
   readonly #steps: StepPanel
   readonly #frames = new FrameStack(bit => this.#flip(bit))
-  readonly #announcer = new Announcer(byId('inspector-news', HTMLElement))
+  readonly #announcer = new Announcer(byId('inspector-news'))
   /** What stands in the field. */
   #parsed: ParsedBytes = parseBytes('')
   /** Whether more is left out than the field says. */
@@ -68,7 +68,7 @@ export class Inspector {
     this.#form.value = 'detect'
     this.#input.value = toHex(bytes)
     this.#isCut = isCut
-    say(byId('bytes-source', HTMLElement), source)
+    say(byId('bytes-source'), source)
     this.#read()
   }
 
@@ -90,13 +90,13 @@ export class Inspector {
 
   #listen(): void {
     this.#input.addEventListener('input', () => {
-      say(byId('bytes-source', HTMLElement), undefined)
+      say(byId('bytes-source'), undefined)
       this.#isCut = false
       this.#read()
     })
     this.#input.addEventListener('paste', event => this.#paste(event))
     for (const id of ['as-server', 'as-client', 'limited', 'bytes-form']) {
-      byId(id, HTMLElement).addEventListener('change', () => this.#read())
+      byId(id).addEventListener('change', () => this.#read())
     }
     onClick('convert', () => this.#convert())
   }
@@ -152,19 +152,19 @@ export class Inspector {
     const { bytes, form, fault, isCut } = this.#parsed
     const isRight = fault === undefined
     say(
-      byId('bytes-fault', HTMLElement),
+      byId('bytes-fault'),
       isRight
         ? undefined
         : `${fault}. ${bytes.length === 0 ? 'There is nothing before it to be read.' : `Only what stands before it is read: ${countBytes(bytes.length)}.`}`,
     )
     this.#input.setAttribute('aria-invalid', String(!isRight))
     say(
-      byId('bytes-count', HTMLElement),
+      byId('bytes-count'),
       isRight
         ? `${isCut ? 'The first ' : ''}${countBytes(bytes.length)}, read as ${FORM_NAMES[form]}${isCut ? '; the rest is left out' : ''}`
         : undefined,
     )
-    byId('convert', HTMLElement).textContent = `Write as ${FORM_NAMES[form === 'hex' ? 'base64' : 'hex']}`
+    byId('convert').textContent = `Write as ${FORM_NAMES[form === 'hex' ? 'base64' : 'hex']}`
     disable('convert', !isRight || bytes.length === 0)
     const link = serializeRoute({ view: 'inspector', shared: this.#sample })
     const share = byId('share', HTMLAnchorElement)

@@ -13,11 +13,11 @@ const MOST_LINES = 200
 /** The list of messages, the latest on top. It is drawn once per frame of the screen, however many come. */
 export class MessageList {
   readonly #log = new MessageLog()
-  readonly #list = byId('messages', HTMLElement)
-  readonly #count = byId('message-count', HTMLElement)
-  readonly #empty = byId('no-messages', HTMLElement)
+  readonly #list = byId('messages')
+  readonly #count = byId('message-count')
+  readonly #empty = byId('no-messages')
   readonly #inspect: (entry: Entry) => void
-  readonly #announcer = new Announcer(byId('message-news', HTMLElement))
+  readonly #announcer = new Announcer(byId('message-news'))
   /** Not announced yet. */
   #news = 0
   /** Not drawn yet. */

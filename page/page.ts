@@ -16,7 +16,7 @@ const address = ownAddress(location.href, path)
 const codec = await WebAssembly.compileStreaming(fetch('codec.wasm')).then(
   module => new FrameCodec(module),
   (error: unknown) => {
-    byId('failure', HTMLElement).hidden = false
+    byId('failure').hidden = false
     throw error
   },
 )

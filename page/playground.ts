@@ -6,7 +6,7 @@ import { byId, disable, isDisabled, onClick, say } from './dom.js'
 import type { Sample } from './frame-layout.js'
 import { MessageList } from './message-list.js'
 import { type Entry, encodeEntry, entryOf, originOf } from './message-log.js'
-import { RoundTripCard } from './round-trip-card.js'
+import { PAINT_MS, RoundTripCard } from './round-trip-card.js'
 
 /** RFC 6455 5.5.1: a control frame has 125 bytes, two of them are the code. */
 const MOST_REASON_BYTES = 123
@@ -20,9 +20,9 @@ export class Playground {
   readonly #address = byId('address', HTMLInputElement)
   readonly #subprotocols = byId('subprotocols', HTMLInputElement)
   readonly #payload = byId('payload', HTMLTextAreaElement)
-  readonly #connectFault = byId('connect-fault', HTMLElement)
-  readonly #sendFault = byId('send-fault', HTMLElement)
-  readonly #closeFault = byId('close-fault', HTMLElement)
+  readonly #connectFault = byId('connect-fault')
+  readonly #sendFault = byId('send-fault')
+  readonly #closeFault = byId('close-fault')
 
   /**
    * @param address of the server that brought the page
@@ -89,8 +89,12 @@ export class Playground {
   }
 
   #sendPing(): void {
-    this.#trips.pinged()
-    this.#sendMessage('PING')
+    // It is measured as well: what the click changes is painted first.
+    setTimeout(() => {
+      if (this.#connection.state !== 'open') return
+      this.#trips.pinged()
+      this.#sendMessage('PING')
+    }, PAINT_MS)
   }
 
   #sendProbe(text: string): void {
@@ -149,7 +153,7 @@ export class Playground {
 
   #showState(state: ConnectionState, text: string): void {
     const { activeElement } = document
-    const status = byId('status', HTMLElement)
+    const status = byId('status')
     status.dataset.state = state
     status.textContent = text
     const isOpen = state === 'open'
@@ -163,7 +167,7 @@ export class Playground {
     for (const id of ['send', 'send-ping', 'close']) disable(id, !isOpen)
     if (isOpen) {
       accept(this.#sendFault, this.#payload)
-      accept(this.#closeFault, byId('close-code', HTMLElement), byId('close-reason', HTMLElement))
+      accept(this.#closeFault, byId('close-code'), byId('close-reason'))
     }
     keepFocus(activeElement)
     this.#trips.turn(isOpen)

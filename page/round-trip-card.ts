@@ -6,7 +6,7 @@ import { LOST_MS, RoundTrips } from './round-trips.js'
 /** Between two measurements, in milliseconds. */
 const PROBE_MS = 1000
 /** Milliseconds that what is new on the page gets to be painted before something is measured. */
-const PAINT_MS = 50
+export const PAINT_MS = 50
 /** Milliseconds without an answer before that is said. */
 const PATIENCE_MS = 300
 
@@ -81,7 +81,7 @@ export class RoundTripCard {
     const count = `${grouped(sent)} ${sent === 1 ? 'text' : 'texts'} “shardws round trip …” sent`
     const missed = lost === 0 ? '' : `, ${grouped(lost)} without an answer: not every server echoes`
     const told = [...(sent === 0 ? [] : [count + missed]), ...(isWaiting ? ['waiting for an answer'] : [])]
-    say(byId('trip-sent', HTMLElement), told.length === 0 ? undefined : told.join('; '))
+    say(byId('trip-sent'), told.length === 0 ? undefined : told.join('; '))
   }
 
   #run(): void {
@@ -116,5 +116,5 @@ export class RoundTripCard {
 }
 
 function tell(id: string, text: string | undefined): void {
-  byId(id, HTMLElement).textContent = text ?? '–'
+  byId(id).textContent = text ?? '–'
 }

@@ -67,7 +67,7 @@ export class StepPanel {
       position === 0
         ? 'Nothing is pushed yet.'
         : `Byte ${grouped(position)} of ${grouped(bytes.length)} is 0x${hexOf(bytes[position - 1])}, ${placeOf(layout, position - 1)}.`
-    byId('pushed', HTMLElement).textContent = place
+    byId('pushed').textContent = place
     const told = [place, ...now.map(message => `It yields ${describeMessage(message)}.`)].join(' ')
     this.#slider.setAttribute('aria-valuetext', told)
     listYield(before, now)
@@ -94,5 +94,5 @@ function listYield(before: readonly Message[], now: readonly Message[]): void {
     items.unshift(create('li', { class: 'quiet' }, `${all.length - items.length} before these`))
   }
   if (items.length === 0) items.push(create('li', { class: 'quiet' }, 'nothing so far'))
-  byId('yielded', HTMLElement).replaceChildren(...items)
+  byId('yielded').replaceChildren(...items)
 }

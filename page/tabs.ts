@@ -34,7 +34,7 @@ export class Tabs {
       const tab = tabOf(each)
       tab.setAttribute('aria-selected', String(isShown))
       tab.tabIndex = isShown ? 0 : -1
-      byId(`panel-${each}`, HTMLElement).hidden = !isShown
+      byId(`panel-${each}`).hidden = !isShown
     }
   }
 
@@ -46,7 +46,7 @@ export class Tabs {
 }
 
 function tabOf(view: View): HTMLElement {
-  return byId(`tab-${view}`, HTMLElement)
+  return byId(`tab-${view}`)
 }
 
 function nextIndex(key: string, index: number): number | undefined {
