@@ -18,7 +18,7 @@ export function checkInteger(name: string, value: unknown, min: number, max: num
   if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
   throw new OptionError(
     'ERR_OPTION',
-    `${name} must be an integer from ${min} to ${max}, not ${String(value)}`,
+    `${name} must be an integer from ${min} to ${max}, not ${typeof value === 'string' ? `'${value}'` : String(value)}`,
   )
 }
 

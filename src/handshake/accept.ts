@@ -49,13 +49,13 @@ export function isValidKey(key: string): boolean {
 /**
  * The value of `Sec-WebSocket-Accept` for a valid `Sec-WebSocket-Key`.
  *
- * @throws StateError (`ERR_STATE_KEY`) when the key is not 24 characters long
+ * @throws StateError (`ERR_STATE_KEY`) when the key is no string of 24 characters
  */
 export function acceptKey(key: string): string {
-  if (key.length !== KEY_LENGTH) {
+  if (typeof key !== 'string' || key.length !== KEY_LENGTH) {
     throw new StateError(
       'ERR_STATE_KEY',
-      `a key has ${KEY_LENGTH} characters: check it with isValidKey first`,
+      `a key is a string of ${KEY_LENGTH} characters: check it with isValidKey first`,
     )
   }
   for (let i = 0; i < KEY_LENGTH; i += 4) schedule[i >> 2] = wordAt(key, i)

@@ -334,7 +334,7 @@ describe('a decoder', () => {
     [{ role: 'proxy' }, 'role must be'],
     [{ role: 'server', maxPayload: -1 }, 'maxPayload must be'],
     [{ role: 'server', maxPayload: MOST + 1 }, 'maxPayload must be'],
-    [{ role: 'server', maxPayload: '1' }, 'maxPayload must be'],
+    [{ role: 'server', maxPayload: '1' }, "maxPayload must be an integer from 0 to 536870888, not '1'"],
     [{ role: 'server', maxFragments: 0 }, 'maxFragments must be'],
     [{ role: 'server', messages: 1 }, 'messages must be'],
     [{ role: 'server', deflate: 'yes' }, 'deflate must be true or false'],

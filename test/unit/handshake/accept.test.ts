@@ -25,7 +25,7 @@ describe('acceptKey', () => {
   })
 
   it('throws at anything but 24 characters', () => {
-    for (const key of ['', 'a'.repeat(23), 'a'.repeat(25)]) {
+    for (const key of ['', 'a'.repeat(23), 'a'.repeat(25), undefined as never, Array(24) as never]) {
       expect(() => acceptKey(key)).toThrow(expect.objectContaining({ code: 'ERR_STATE_KEY' }))
     }
   })
