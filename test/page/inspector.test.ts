@@ -64,16 +64,18 @@ describe('the frame inspector', needs(chromiumPath(), counterparts.chromium.reas
     expect(await link.getAttribute('href')).toBe('https://www.rfc-editor.org/rfc/rfc6455#section-5.3')
     // What a pointer only crosses is not what it points at.
     const seen = await note(page).evaluate(async element => {
-      const titles: (string | undefined)[] = []
-      const title = () => element.querySelector('h3')?.textContent ?? undefined
+      const titles: (string | null)[] = []
       const point = (kind: string) =>
         document
           .querySelector(`.cell[data-kind=${kind}]`)
           ?.dispatchEvent(new PointerEvent('pointerover', { bubbles: true }))
       await new Promise<void>(resolve => {
-        new MutationObserver(() => {
-          titles.push(title())
-          if (title() === 'MASK') resolve()
+        new MutationObserver(records => {
+          const added = records.flatMap(({ addedNodes }) => Array.from(addedNodes))
+          titles.push(
+            ...added.filter(({ nodeName }) => nodeName === 'H3').map(({ textContent }) => textContent),
+          )
+          if (titles.includes('MASK')) resolve()
         }).observe(element, { childList: true })
         for (const kind of ['fin', 'rsv1', 'mask']) point(kind)
       })
