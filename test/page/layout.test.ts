@@ -165,9 +165,10 @@ describe('all views', needs(chromiumPath(), counterparts.chromium.reason), () =>
 
   test('show the link of a long note on a small screen, and what is selected in forced colours', async () => {
     const page = await served.open('/#inspector', { forcedColors: 'active' })
-    const background = (name: string) =>
-      page.getByRole('tab', { name }).evaluate(element => getComputedStyle(element).backgroundColor)
-    expect(await background('Frame inspector')).not.toBe(await background('Playground'))
+    const backgrounds = await page
+      .locator('#theme, [role=tab][aria-selected=true]')
+      .evaluateAll(all => all.map(each => getComputedStyle(each).backgroundColor))
+    expect(new Set(backgrounds).size).toBe(2)
     for (const [width, height] of [
       [320, 568],
       [640, 320],
