@@ -386,7 +386,7 @@ describe('the bounds of HTTP', () => {
   it('no Host is needed in HTTP/1.0', async () => {
     const { port } = await serve()
     const client = await RawClient.connect(port)
-    await client.ask('GET /healthz HTTP/1.0\r\n\r\n', '\nok\n')
+    expect(await client.ask('GET /healthz HTTP/1.0\r\n\r\n', '\nok\n')).toMatch(/^HTTP\/1.1 200 /)
     await client.closed
   })
 
