@@ -23,6 +23,11 @@ import type { Transport, TransportOwner } from './transport.js'
 import { Watch, type Watched } from './watch.js'
 
 const NOTHING = Buffer.alloc(0)
+/**
+ * Reads one after the other that fill the arena: then there may be more, and libuv would read up to 32 times before it
+ * looks at anybody else. Each costs about as much as what is in it, and a stop and a start as much as a tenth of that.
+ */
+const MOST_FULL_READS = 4
 const READY_STATES = ['open', 'closing', 'closing', 'closed'] as const
 
 /**
@@ -65,6 +70,8 @@ export class Connection
   #pending: PendingHandlers | undefined
   /** The peer has sent FIN. */
   #peerEnded = false
+  /** Reads in a row that filled the arena. */
+  #fullReads = 0
   /** The shard's arrears have this connection. */
   #inArrears = false
   /** The latest Ping that could not be answered yet, since the peer does not read (RFC 6455 5.5.3). */
@@ -189,8 +196,11 @@ export class Connection
   receive(length: number): void {
     const { codec } = this.#environment
     this.receiveAt(codec.readOffset, length)
-    // There may be more, and libuv would read up to 32 times before it looks at anybody else.
-    if (length === codec.readArena.length && this.#machine.state < State.ENDING) this.continueLater()
+    if (length < codec.readArena.length) this.#fullReads = 0
+    else if (++this.#fullReads >= MOST_FULL_READS && this.#machine.state < State.ENDING) {
+      this.#fullReads = 0
+      this.continueLater()
+    }
   }
 
   /** As `receive`, for bytes that are elsewhere in the codec's memory. */

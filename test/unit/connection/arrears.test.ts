@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Arrears, type Debtor } from '../../../src/connection/arrears.js'
 import { text } from '../../support/frames.js'
 import { framesOf, MemoryShard, turnEnd } from '../../support/memory-shard.js'
-import { binary, ping } from '../../support/peer-frames.js'
+import { binary } from '../../support/peer-frames.js'
 
 const READ = 256 * 1024
 
@@ -78,17 +78,26 @@ describe('a read that brings more than goes in one go', () => {
   })
 })
 
-describe('a read that fills the arena', () => {
-  it('is the last one of its turn', async () => {
+describe('reads that fill the arena', () => {
+  it('are no more than four in a row', async () => {
     const shard = new MemoryShard()
     const { transport } = shard.connect()
-    transport.feed(
-      Buffer.concat([ping(), binary('', { announced: 2 ** 19 }), Buffer.alloc(READ)]).subarray(0, READ),
-    )
-    expect(transport.isPaused).toBe(true)
-    await turnEnd()
-    expect(transport.isPaused).toBe(false)
-    transport.feed(Buffer.alloc(READ - 1))
+    const all = Buffer.concat([binary('', { announced: 2 ** 20 }), Buffer.alloc(2 ** 20)])
+    const reads = [0, 1, 2, 3].map(index => all.subarray(index * READ, (index + 1) * READ))
+    for (let round = 0; round < 2; round++) {
+      if (round > 0) transport.feed(all.subarray(4 * READ))
+      for (const [index, read] of reads.entries()) {
+        transport.feed(read)
+        expect(transport.isPaused, `${index}`).toBe(index === 3)
+      }
+      await turnEnd()
+      expect(transport.isPaused).toBe(false)
+    }
+    // Any other between, and they are counted anew.
+    transport.feed(all.subarray(4 * READ))
+    for (const read of reads.slice(0, 3)) transport.feed(read)
+    transport.feed(reads[3].subarray(1))
+    for (const read of reads.slice(0, 3)) transport.feed(read)
     expect(transport.isPaused).toBe(false)
   })
 })
