@@ -71,6 +71,12 @@ export class Connection {
     this.#tell('closed', 'Not connected')
   }
 
+  /** Whether something can be sent: not any more as soon as the other end's Close is here, before the connection's end. */
+  get canSend(): boolean {
+    return this.#socket?.readyState === WebSocket.OPEN
+  }
+
+  /** Where it can be. */
   send(data: string | Uint8Array<ArrayBuffer>): void {
     this.#socket?.send(data)
   }

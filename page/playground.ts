@@ -16,7 +16,10 @@ export class Playground {
   readonly #ownAddress: string
   readonly #connection: Connection
   readonly #list: MessageList
-  readonly #trips = new RoundTripCard(text => this.#sendProbe(text))
+  readonly #trips = new RoundTripCard(
+    () => this.#connection.canSend,
+    text => this.#sendProbe(text),
+  )
   readonly #address = byId('address', HTMLInputElement)
   readonly #subprotocols = byId('subprotocols', HTMLInputElement)
   readonly #payload = byId('payload', HTMLTextAreaElement)
@@ -91,7 +94,7 @@ export class Playground {
   #sendPing(): void {
     // It is measured as well: what the click changes is painted first.
     setTimeout(() => {
-      if (this.#connection.state !== 'open') return
+      if (!this.#connection.canSend) return
       this.#trips.pinged()
       this.#sendMessage('PING')
     }, PAINT_MS)
@@ -103,7 +106,7 @@ export class Playground {
   }
 
   #sendMessage(data: string | Uint8Array<ArrayBuffer>): void {
-    if (this.#connection.state !== 'open') {
+    if (!this.#connection.canSend) {
       refuse(this.#sendFault, this.#payload, 'Not connected: there is nobody to send it to')
       return
     }

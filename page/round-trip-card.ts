@@ -12,6 +12,7 @@ const PATIENCE_MS = 300
 
 /** Round-trip times of the playground's connection: measured by a text that comes back, if the user wants, and plotted. */
 export class RoundTripCard {
+  readonly #canSend: () => boolean
   readonly #send: (text: string) => void
   readonly #trips = new RoundTrips()
   readonly #probing = byId('probing', HTMLInputElement)
@@ -26,8 +27,12 @@ export class RoundTripCard {
   /** Until it is said that an answer is missing. */
   #patience: ReturnType<typeof setTimeout> | undefined
 
-  /** @param send sends a text that measures */
-  constructor(send: (text: string) => void) {
+  /**
+   * @param canSend whether the connection takes texts now
+   * @param send sends one that measures
+   */
+  constructor(canSend: () => boolean, send: (text: string) => void) {
+    this.#canSend = canSend
     this.#send = send
     this.#probing.addEventListener('change', () => {
       this.#wishes[this.#isOwn ? 'own' : 'foreign'] = this.#probing.checked
@@ -98,7 +103,7 @@ export class RoundTripCard {
   }
 
   #probe(): void {
-    if (!this.#isOpen) return
+    if (!this.#canSend()) return
     const text = this.#trips.begin(performance.now())
     if (text === undefined) return this.draw()
     this.#send(text)
