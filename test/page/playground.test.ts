@@ -211,6 +211,25 @@ describe('the playground', needs(chromiumPath(), counterparts.chromium.reason), 
     }
   })
 
+  test('sends nothing where the other end has sent Close and keeps the connection', async () => {
+    const silent = await SilentServer.start()
+    try {
+      const page = await served.open('', {}, [new URL(silent.url).host])
+      await page.getByLabel('Address').fill(silent.url)
+      await connect(page)
+      silent.sendClose()
+      const send = page.getByRole('button', { name: 'Send', exact: true })
+      await until('the Close to be there', async () => {
+        await page.getByLabel('Message', { exact: true }).fill('x')
+        await send.click()
+        return (await textOf(page, '#send-fault')) !== ''
+      })
+      expect(await textOf(page, '#send-fault')).toBe('Not connected: there is nobody to send it to')
+    } finally {
+      await silent.close()
+    }
+  })
+
   test('keeps the focus where the user is', async () => {
     const page = await served.open()
     await page.getByLabel('Address').focus()

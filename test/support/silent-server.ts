@@ -39,6 +39,11 @@ export class SilentServer {
     return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`
   }
 
+  /** Sends Close to all, and does not end TCP. */
+  sendClose(): void {
+    for (const socket of this.#sockets) socket.write(Buffer.from([0x88, 0x02, 0x03, 0xe8]))
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     this.#server.close()
