@@ -16,6 +16,8 @@ export class Guest {
   /** The answer to the latest of them. */
   latest: ServerResponse | undefined
   readonly #unanswered = new Set<ServerResponse>()
+  /** Nothing that comes now will be answered. */
+  #isSpent = false
 
   constructor(visit: HttpVisit) {
     this.visit = visit
@@ -35,11 +37,17 @@ export class Guest {
     if (length !== undefined && coding === undefined) input.expectBody(Number(length))
   }
 
+  /** More has come than the connection may bring: nothing of it is looked at, however long the last answer takes. */
+  spend(): void {
+    this.#isSpent = true
+    this.visit.input.withhold()
+  }
+
   /** It is answered, or never will be. */
   end(response: ServerResponse): void {
     const { input } = this.visit
     this.#unanswered.delete(response)
-    if (input.isWithheld && this.unanswered < MOST_UNANSWERED) input.release()
+    if (!this.#isSpent && input.isWithheld && this.unanswered < MOST_UNANSWERED) input.release()
   }
 
   /** Whether somebody listens to a time-out that was set for a request or a response: what Node asks before it ends one. */

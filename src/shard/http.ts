@@ -188,8 +188,11 @@ export class ShardHttp implements HttpEndpoint {
     const { maxHttpRequests } = this.#options
     guest.requests++
     if (maxHttpRequests > 0 && guest.requests >= maxHttpRequests) {
-      // What came behind the last one in the same segment: the connection ends before its turn.
-      if (guest.requests > maxHttpRequests) return false
+      // What came behind the last one in the same piece: the connection ends before its turn.
+      if (guest.requests > maxHttpRequests) {
+        guest.spend()
+        return false
+      }
       count(counters, Counter.HTTP_SPENT)
       response.shouldKeepAlive = false
     }

@@ -1,20 +1,14 @@
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Page } from '../../../src/built-in/page.js'
-import { createPrimaryCounters, Ledger } from '../../../src/ledger.js'
-import { resolveOptions } from '../../../src/serve-options.js'
-import { ShardHttp } from '../../../src/shard/http.js'
 import { RawClient } from '../../raw-client.js'
-import { UNPACED } from '../../support/unpaced.js'
+import { serveHttp } from '../../support/shard-http.js'
 
 const HTML = 'Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8'
-const stops: (() => void)[] = []
-const log: string[] = []
+let log: string[] = []
 let directory: string
 
 beforeAll(async () => {
@@ -25,33 +19,12 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }))
 
-afterEach(() => {
-  for (const stop of stops.splice(0)) stop()
-  log.length = 0
-})
-
-/** A shard's HTTP with a page, fed by a listener. */
+/** A shard's HTTP with a page. @returns its port */
 async function serve(path?: string, metricsPath?: string): Promise<number> {
   const page = new Page(path, pathToFileURL(`${directory}/`))
-  const { counters } = new Ledger()
-  const board = { primary: createPrimaryCounters(), workers: 1, shards: [counters] }
-  const options = { ...resolveOptions({}).connection, path }
-  const http = new ShardHttp({}, options, (level, line) => log.push(`${level} ${line}`), {
-    board,
-    counters,
-    metricsPath,
-    page,
-  })
-  const server = createServer(socket =>
-    http.serve(socket, { admission: 0, peer: { address: '', port: 0 }, input: UNPACED, end: () => {} }),
-  )
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  stops.push(() => {
-    server.close()
-    http.destroy()
-  })
-  return (server.address() as AddressInfo).port
+  const served = await serveHttp({}, path, {}, metricsPath, undefined, page)
+  log = served.log
+  return served.port
 }
 
 interface Answer {
@@ -143,7 +116,9 @@ describe('the page', () => {
   it('that lacks a file is a fault of the server, which goes on', async () => {
     const port = await serve()
     expect(await ask(port, 'GET /page.css')).toMatchObject({ status: 500, body: 'Internal Server Error\n' })
-    expect(log).toEqual(['error the page can not be read'])
+    expect(log).toEqual([
+      expect.stringMatching(/^error the page can not be read: Error: ENOENT: .*page\.css'$/),
+    ])
     expect(await ask(port, 'GET /page.js')).toMatchObject({ status: 200 })
   })
 })
